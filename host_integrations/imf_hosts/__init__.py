@@ -1,0 +1,1 @@
+"""Host integrations on top of the engine: ComfyUI nodes and VapourSynth functions."""

@@ -1,0 +1,1 @@
+"""From plan to frames: device session, tiling, streaming pipeline, resumable parts, render."""

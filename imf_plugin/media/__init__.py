@@ -1,0 +1,1 @@
+"""What enters and leaves: probing, reading, writing, audio, colour, image sequences."""

@@ -1,0 +1,1 @@
+"""What moves: the Interpolator protocol, the registry, one folder per model family."""

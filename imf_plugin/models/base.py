@@ -1,0 +1,109 @@
+"""What an interpolation model is: the protocol that every model family fulfils.
+
+Pictures are float tensors ``[3+E, H, W]`` or ``[B, 3+E, H, W]``: RGB in 0..1 in the signal's own
+transfer curve, followed by any extra channels (alpha, depth) that ride along on the same motion.
+A keyframe is encoded once, however many pairs and timesteps use it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+type Timestep = float | Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescriptor:
+    """What a host needs to know about a model without knowing the model."""
+
+    name: str
+    """The name users type, such as ``flow``."""
+    summary: str
+    """One line for lists and tooltips."""
+    source: str
+    """The paper or method behind it."""
+    parameters: int
+    """Number of trained parameters; 0 for a method without weights."""
+    minimum_size_px: int
+    """Smallest width or height that the model accepts."""
+    tile_overlap_px: int
+    """Context that a tile needs around itself, in pixels."""
+    bytes_per_pixel: int
+    """Estimate of working memory for one pair, in bytes per pixel of the picture."""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    """Device kinds it runs on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyframeState:
+    """One encoded keyframe; everything in it depends on that frame alone.
+
+    Pair-wise work (flow between two keyframes) is cached by the model, not here.
+    """
+
+    frames: Tensor
+    """The pictures as given, ``[B, 3+E, H, W]``."""
+    features: Any
+    """Whatever the model wants to keep; opaque to everyone else."""
+    batched: bool
+    """Whether the caller gave a batch dimension."""
+    size_bytes: int
+    """Memory held, for caches with a budget."""
+
+
+@runtime_checkable
+class Interpolator(Protocol):
+    """Makes the frames between two keyframes."""
+
+    descriptor: ModelDescriptor
+
+    def encode(self, frames: Tensor) -> KeyframeState:
+        """Encode keyframes.
+
+        Args:
+            frames: ``[3+E, H, W]`` or ``[B, 3+E, H, W]``, RGB 0..1 and extra channels.
+        """
+        ...
+
+    def interpolate(
+        self,
+        before: Tensor | KeyframeState,
+        after: Tensor | KeyframeState,
+        timesteps: Sequence[Timestep],
+    ) -> Tensor:
+        """Return the frames at ``timesteps`` (each in 0..1; 0 is ``before``, 1 is ``after``).
+
+        Returns:
+            ``[T, 3+E, H, W]`` for unbatched keyframes, ``[B, T, 3+E, H, W]`` for batched ones;
+            at timesteps 0 and 1 the keyframes themselves, unchanged.
+        """
+        ...
+
+
+def as_batch(frames: Tensor) -> tuple[Tensor, bool]:
+    """Give ``frames`` a batch dimension and say whether it had one.
+
+    Raises:
+        ValueError: If the shape is not ``[C, H, W]`` or ``[B, C, H, W]`` with at least 3 channels.
+    """
+    if frames.ndim not in (3, 4) or frames.shape[-3] < 3:
+        raise ValueError(
+            "expected pictures of shape [3+E, H, W] or [B, 3+E, H, W], "
+            f"got {tuple(frames.shape) = }"
+        )
+    return (frames, True) if frames.ndim == 4 else (frames.unsqueeze(0), False)
+
+
+def check_timesteps(timesteps: Sequence[Timestep]) -> list[float]:
+    """Return the timesteps as floats.
+
+    Raises:
+        ValueError: If there is none, or one lies outside 0..1.
+    """
+    values = [float(timestep) for timestep in timesteps]
+    if not values or any(not 0.0 <= value <= 1.0 for value in values):
+        raise ValueError(f"timesteps must be a non-empty sequence in 0..1, got {timesteps = }")
+    return values

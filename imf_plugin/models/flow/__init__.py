@@ -1,0 +1,1 @@
+"""The interpolator without weights: dense classical flow."""

@@ -1,0 +1,74 @@
+"""The list of models, in one place that a newcomer can read.
+
+A model is added here by one row: its name and a function that builds it. Nothing registers
+itself on import.
+"""
+
+from collections.abc import Callable
+
+from imf_plugin.errors import ModelError
+from imf_plugin.models.base import Interpolator, ModelDescriptor
+
+
+def _flow(device: str, precision: str) -> Interpolator:
+    from imf_plugin.models.flow.interpolator import FlowInterpolator
+
+    return FlowInterpolator()
+
+
+def _flow_descriptor() -> ModelDescriptor:
+    from imf_plugin.models.flow.interpolator import DESCRIPTOR
+
+    return DESCRIPTOR
+
+
+INTERPOLATORS: dict[str, tuple[Callable[[str, str], Interpolator], Callable[[], ModelDescriptor]]]
+INTERPOLATORS = {
+    "flow": (_flow, _flow_descriptor),
+}
+
+DEFAULT_MODEL = "flow"
+
+
+def model_names() -> list[str]:
+    """Return the names that `load_interpolator` accepts, besides ``auto``."""
+    return list(INTERPOLATORS)
+
+
+def describe_model(name: str) -> ModelDescriptor:
+    """Return the descriptor of a model without building it.
+
+    Raises:
+        ModelError: If there is no such model.
+    """
+    return INTERPOLATORS[resolve_name(name)][1]()
+
+
+def resolve_name(name: str) -> str:
+    """Return the real name behind ``name``; ``auto`` stands for the default.
+
+    Raises:
+        ModelError: If there is no such model.
+    """
+    if name == "auto":
+        return DEFAULT_MODEL
+    if name not in INTERPOLATORS:
+        known = ", ".join(model_names())
+        raise ModelError(f"there is no model named {name!r}; the models here are: {known}")
+    return name
+
+
+def load_interpolator(
+    name: str = "auto", *, device: str = "cpu", precision: str = "fp32"
+) -> Interpolator:
+    """Build an interpolation model, with its weights loaded.
+
+    Args:
+        name: A name of `model_names`, or ``auto``.
+        device: A resolved torch device, ``cpu`` or ``cuda:N``.
+        precision: ``fp32``, ``fp16`` or ``bf16``.
+
+    Raises:
+        ModelError: If there is no such model or its weights are unusable.
+    """
+    return INTERPOLATORS[resolve_name(name)][0](device, precision)

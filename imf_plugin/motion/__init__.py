@@ -1,0 +1,1 @@
+"""Motion as data: flow algebra and pictures of flow."""

@@ -1,0 +1,1 @@
+"""Which moment each output frame shows: exact time maps and the render plan."""

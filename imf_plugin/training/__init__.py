@@ -1,0 +1,1 @@
+"""Scenes with known motion, data, losses, trainer, recipes."""

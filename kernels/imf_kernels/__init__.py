@@ -1,0 +1,1 @@
+"""Warping, splatting and implicit motion alignment, in PyTorch and in Triton."""

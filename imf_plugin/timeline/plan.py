@@ -1,0 +1,207 @@
+"""The render plan: for every output frame its time, keyframes, timestep, decision and reason.
+
+The plan is data. It is made once from a request, saved as JSON, shown, edited by hand, and handed
+to the render; the command, the hosts and the editor all use the same one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+from imf_plugin.timeline.timemap import AudioSpan, SourceTiming, TimeMap
+
+LONGEST_DUPLICATE_RUN = 4
+
+
+class Decision(StrEnum):
+    """What an output frame is made of."""
+
+    REAL = "real"
+    """A source frame, untouched."""
+    INTERPOLATE = "interpolate"
+    """A new frame between two keyframes."""
+    HOLD = "hold"
+    """A source frame shown again because nothing may be made here."""
+    BLEND = "blend"
+    """A cross-fade of two keyframes."""
+
+
+class OnCut(StrEnum):
+    """What fills the time between the last frame of a shot and the first of the next."""
+
+    HOLD = "hold"
+    """The nearer of the two frames."""
+    BLEND = "blend"
+    """A cross-fade."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedFrame:
+    """One output frame."""
+
+    time: Fraction
+    """Output time at which it appears, seconds."""
+    before: int
+    """Number of the keyframe before the wanted moment, from 0."""
+    after: int
+    """Number of the keyframe after it; equal to ``before`` for a real or held frame."""
+    timestep: Fraction
+    """Where the moment lies between the two, 0..1."""
+    decision: Decision
+    """What the frame is made of."""
+    reason: str
+    """Why, in a few words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSource:
+    """The clip that a plan was made for."""
+
+    path: str
+    """As given by the user."""
+    frame_count: int
+    """Number of frames."""
+    frame_rate: Fraction
+    """Frames per second; the average of a variable rate."""
+    duration: Fraction
+    """Seconds."""
+    sha256: str
+    """Digest of the file's content, so that a plan is not rendered from another clip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderPlan:
+    """Everything a render needs to know about time."""
+
+    source: PlanSource
+    """The clip."""
+    request: dict[str, str]
+    """The retiming that was asked for, for people to read."""
+    frame_rate: Fraction | None
+    """Constant output rate, or None when frame durations vary."""
+    duration: Fraction
+    """End of the last output frame, seconds."""
+    frames: tuple[PlannedFrame, ...]
+    """The output frames in order."""
+    audio: tuple[AudioSpan, ...] = ()
+    """How the sound follows."""
+    cuts: tuple[int, ...] = ()
+    """Numbers of the frames that begin a new shot."""
+    duplicates: tuple[int, ...] = ()
+    """Numbers of the source frames that repeat the one before."""
+    warnings: tuple[str, ...] = field(default=())
+    """Things the user should know."""
+
+    def count(self, decision: Decision) -> int:
+        """Return how many frames carry a decision."""
+        return sum(frame.decision is decision for frame in self.frames)
+
+
+def make_frames(
+    source: SourceTiming,
+    moments: TimeMap,
+    *,
+    cuts: Iterable[int] = (),
+    on_cut: OnCut = OnCut.HOLD,
+    duplicates: Iterable[int] = (),
+) -> tuple[PlannedFrame, ...]:
+    """Decide what every output frame is made of.
+
+    Args:
+        source: When the source frames are shown.
+        moments: The time map.
+        cuts: Numbers of the frames that begin a new shot; nothing is interpolated into them.
+        on_cut: What fills the time before a cut.
+        duplicates: Numbers of frames that repeat the one before; true in-betweens replace them.
+    """
+    planner = _Planner(source, frozenset(cuts), on_cut, frozenset(duplicates))
+    return tuple(
+        planner.frame(moment.time, moment.source_time, moment.frozen) for moment in moments.moments
+    )
+
+
+class _Planner:
+    def __init__(
+        self,
+        source: SourceTiming,
+        cuts: frozenset[int],
+        on_cut: OnCut,
+        duplicates: frozenset[int],
+    ) -> None:
+        self._cuts = cuts
+        self._on_cut = on_cut
+        self._keyframes = _without_duplicates(len(source.frame_times), duplicates, cuts)
+        self._times = [source.frame_times[index] for index in self._keyframes]
+        self._replaced = frozenset(range(len(source.frame_times))) - frozenset(self._keyframes)
+        self._source = source
+
+    def frame(self, time: Fraction, shown: Fraction, frozen: bool) -> PlannedFrame:
+        place = max(bisect_right(self._times, shown) - 1, 0)
+        before, start = self._keyframes[place], self._times[place]
+        if shown == start:
+            reason = "freeze" if frozen else "source frame"
+            return self._single(time, before, Decision.HOLD if frozen else Decision.REAL, reason)
+        if place + 1 == len(self._keyframes):
+            return self._single(time, before, Decision.HOLD, "after the last frame")
+        after = self._keyframes[place + 1]
+        timestep = (shown - start) / (self._times[place + 1] - start)
+        if after in self._cuts:
+            return self._across_cut(time, before, after, timestep)
+        replaced = self._source.frame_at(shown) in self._replaced
+        reason = "duplicate replaced" if replaced else "freeze" if frozen else "between keyframes"
+        return PlannedFrame(
+            time=time,
+            before=before,
+            after=after,
+            timestep=timestep,
+            decision=Decision.INTERPOLATE,
+            reason=reason,
+        )
+
+    def _single(self, time: Fraction, index: int, decision: Decision, reason: str) -> PlannedFrame:
+        return PlannedFrame(
+            time=time,
+            before=index,
+            after=index,
+            timestep=Fraction(0),
+            decision=decision,
+            reason=reason,
+        )
+
+    def _across_cut(
+        self, time: Fraction, before: int, after: int, timestep: Fraction
+    ) -> PlannedFrame:
+        if self._on_cut is OnCut.HOLD:
+            nearest = before if timestep < Fraction(1, 2) else after
+            return self._single(time, nearest, Decision.HOLD, "shot cut")
+        return PlannedFrame(
+            time=time,
+            before=before,
+            after=after,
+            timestep=timestep,
+            decision=Decision.BLEND,
+            reason="shot cut",
+        )
+
+
+def _without_duplicates(
+    count: int, duplicates: frozenset[int], cuts: frozenset[int]
+) -> Sequence[int]:
+    """Return the frames to keep; long runs of repeats are stills and stay as they are."""
+    if not duplicates:
+        return range(count)
+    keep: list[int] = []
+    run: list[int] = []
+    for index in range(count + 1):
+        if index < count and index in duplicates and index not in cuts and keep:
+            run.append(index)
+            continue
+        # At the end of a clip or shot there is nothing to move towards, so the repeats stay.
+        if len(run) >= LONGEST_DUPLICATE_RUN or index == count or index in cuts:
+            keep.extend(run)
+        run = []
+        if index < count:
+            keep.append(index)
+    return keep

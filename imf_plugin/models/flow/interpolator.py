@@ -1,0 +1,158 @@
+"""The interpolator without weights: bidirectional dense flow, backward warping, blending.
+
+Inputs and outputs are those of `imf_plugin.models.base`; the work happens in NumPy and OpenCV on
+the CPU, whatever device the frames came from. Results do not depend on the number of threads.
+"""
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from imf_plugin.models.base import (
+    KeyframeState,
+    ModelDescriptor,
+    Timestep,
+    as_batch,
+    check_timesteps,
+)
+from imf_plugin.models.flow.estimation import GreyPicture, estimate_both
+from imf_plugin.models.flow.synthesis import Picture, synthesise
+from imf_plugin.motion.flow import FlowArray
+
+DESCRIPTOR = ModelDescriptor(
+    name="flow",
+    summary="Dense classical flow; no weights, any CPU, the safe default.",
+    source="DIS optical flow (Kroeger et al., ECCV 2016) with backward warping",
+    parameters=0,
+    minimum_size_px=1,
+    tile_overlap_px=64,
+    bytes_per_pixel=160,
+    devices=("cpu", "cuda"),
+)
+
+CACHED_PAIRS = 2
+"""Pairs whose flow is kept: the current one and, when rendering runs in two threads, the next."""
+
+type PairFlows = list[tuple[FlowArray, FlowArray]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowFeatures:
+    """What one keyframe batch is kept as, one entry per batch item."""
+
+    pictures: tuple[Picture, ...]
+    """Float pictures ``[H, W, C]``."""
+    greys: tuple[GreyPicture, ...]
+    """8-bit luma ``[H, W]``, which the flow is estimated on."""
+
+
+class FlowInterpolator:
+    """Interpolates with dense flow; fulfils `imf_plugin.models.base.Interpolator`."""
+
+    descriptor = DESCRIPTOR
+
+    def __init__(self) -> None:
+        self._pairs: deque[_CachedPair] = deque(maxlen=CACHED_PAIRS)
+        self._lock = threading.Lock()
+
+    def encode(self, frames: Tensor) -> KeyframeState:
+        """Encode keyframes, ``[3+E, H, W]`` or ``[B, 3+E, H, W]``, RGB 0..1 and extra channels.
+
+        Raises:
+            ValueError: If the shape is another one, or there are no pixels.
+            TypeError: If the frames are not floating point.
+        """
+        batch, batched = as_batch(frames)
+        if not batch.is_floating_point():
+            raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
+        if batch.numel() == 0:
+            raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
+        channels_last = batch.detach().to("cpu", torch.float32).permute(0, 2, 3, 1)
+        pictures = tuple(np.ascontiguousarray(item.numpy()) for item in channels_last)
+        greys = tuple(_grey(picture) for picture in pictures)
+        features = FlowFeatures(pictures=pictures, greys=greys)
+        size_bytes = batch.numel() * batch.element_size() + sum(
+            array.nbytes for array in (*pictures, *greys)
+        )
+        return KeyframeState(
+            frames=batch, features=features, batched=batched, size_bytes=size_bytes
+        )
+
+    def interpolate(
+        self,
+        before: Tensor | KeyframeState,
+        after: Tensor | KeyframeState,
+        timesteps: Sequence[Timestep],
+    ) -> Tensor:
+        """Return the frames at ``timesteps``, as the protocol says.
+
+        Raises:
+            ValueError: If the keyframes differ in shape or a timestep lies outside 0..1.
+        """
+        values = check_timesteps(timesteps)
+        before = before if isinstance(before, KeyframeState) else self.encode(before)
+        after = after if isinstance(after, KeyframeState) else self.encode(after)
+        if before.frames.shape != after.frames.shape or before.batched != after.batched:
+            raise ValueError(
+                "the two keyframes must agree in shape, "
+                f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
+            )
+        made = torch.stack([self._at(before, after, value) for value in values], dim=1)
+        return made if before.batched else made[0]
+
+    def _at(self, before: KeyframeState, after: KeyframeState, timestep: float) -> Tensor:
+        if timestep in (0.0, 1.0):
+            return (before if timestep == 0.0 else after).frames
+        features0, features1 = before.features, after.features
+        pictures = [
+            synthesise(picture0, picture1, flow01, flow10, timestep)
+            for picture0, picture1, (flow01, flow10) in zip(
+                features0.pictures, features1.pictures, self._flows(before, after), strict=True
+            )
+        ]
+        made = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+        return made.to(before.frames.device, before.frames.dtype)
+
+    def _flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
+        """Return the flows between two keyframes, estimated once however often they are used."""
+        with self._lock:
+            for pair in self._pairs:
+                if pair.before() is before and pair.after() is after:
+                    break
+            else:
+                pair = _CachedPair(before, after)
+                self._pairs.append(pair)
+        return pair.flows(before, after)
+
+
+class _CachedPair:
+    """The flows of one pair of keyframes, which it does not keep alive."""
+
+    def __init__(self, before: KeyframeState, after: KeyframeState) -> None:
+        self.before = weakref.ref(before)
+        self.after = weakref.ref(after)
+        self._flows: PairFlows | None = None
+        self._lock = threading.Lock()
+
+    def flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
+        with self._lock:
+            if self._flows is None:
+                self._flows = [
+                    estimate_both(grey0, grey1)
+                    for grey0, grey1 in zip(
+                        before.features.greys, after.features.greys, strict=True
+                    )
+                ]
+            return self._flows
+
+
+def _grey(picture: Picture) -> GreyPicture:
+    luma = cv2.cvtColor(picture[..., :3], cv2.COLOR_RGB2GRAY)
+    return np.clip(np.rint(luma * 255), 0, 255).astype(np.uint8)

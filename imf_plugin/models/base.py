@@ -6,7 +6,7 @@ A keyframe is encoded once, however many pairs and timesteps use it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,6 +35,10 @@ class ModelDescriptor:
     """Estimate of working memory for one pair, in bytes per pixel of the picture."""
     devices: tuple[str, ...] = ("cpu", "cuda")
     """Device kinds it runs on."""
+    revision: str = "1"
+    """Changes whenever the same input gives other pixels, so that old parts are not reused."""
+    details: dict[str, str] = field(default_factory=dict)
+    """More rows for ``imf models info``: training data, licences, scores, digest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,160 @@
+"""One pass over a clip before planning: shot cuts and repeated frames.
+
+Cuts come from PySceneDetect's adaptive content detector, which asks that a frame's change stand
+out from those around it. Measured on 243 single-take clips (13,078 frames) and 597 splices of
+unrelated ones, it gave no false cut and missed 0.5 %; its plain content detector gave 15 and 4.4 %
+(docs/design/cuts.md).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imf_plugin.media.read import Frame, Reader
+
+DEFAULT_CUT_THRESHOLD = 3.0
+_MINIMUM_CONTENT = 15.0
+_WINDOW = 2
+_WIDTH_PX = 256
+_BLOCK_PX = 16
+_REPEAT_LEVELS = 2.0
+_REPEAT_SHARE = 0.25
+_REPEAT_REACH = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What one pass over a clip found."""
+
+    cuts: tuple[int, ...] = ()
+    """Numbers of the frames that begin a new shot."""
+    duplicates: tuple[int, ...] = ()
+    """Numbers of the frames that repeat the one before."""
+
+
+class CutDetector:
+    """Finds shot cuts in frames pushed one by one.
+
+    Args:
+        threshold: How many times a frame's change must exceed the mean change around it.
+    """
+
+    def __init__(self, threshold: float = DEFAULT_CUT_THRESHOLD) -> None:
+        from scenedetect import FrameTimecode
+        from scenedetect.detectors import AdaptiveDetector
+
+        self._detector = AdaptiveDetector(
+            adaptive_threshold=threshold,
+            min_scene_len=1,
+            window_width=_WINDOW,
+            min_content_val=_MINIMUM_CONTENT,
+        )
+        self._timecode = FrameTimecode
+        self._pushed = 0
+        self._last: NDArray[np.uint8] | None = None
+        self._cuts: list[int] = []
+
+    def push(self, small: NDArray[np.uint8]) -> None:
+        """Take the next frame, ``[h, w, 3]`` in BGR."""
+        if self._last is None:
+            # The detector judges a frame by those around it; still frames before the first
+            # and after the last let it judge the ends of the clip too.
+            for _ in range(_WINDOW):
+                self._process(small)
+        self._process(small)
+        self._last = small
+
+    def finish(self) -> tuple[int, ...]:
+        """Return the numbers of the frames that begin a new shot."""
+        if self._last is not None:
+            for _ in range(_WINDOW):
+                self._process(self._last)
+        return tuple(number for number in self._cuts if number > 0)
+
+    def _process(self, small: NDArray[np.uint8]) -> None:
+        found = self._detector.process_frame(self._timecode(self._pushed, fps=25.0), small)
+        self._pushed += 1
+        self._cuts += [code.frame_num - _WINDOW for code in found]
+
+
+class RepeatDetector:
+    """Finds frames that repeat the one before, re-encoding noise included.
+
+    A frame repeats if even its most changed block moved by no more than re-encoding does, and by
+    far less than the frames around it: so a calm scene is not mistaken for repeats.
+    """
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+        self._changes: list[float] = []
+
+    def push(self, small: NDArray[np.uint8]) -> None:
+        """Take the next frame, ``[h, w, 3]``."""
+        luma = small.mean(axis=2, dtype=np.float32)
+        change = np.inf if self._last is None else _largest_block_change(luma, self._last)
+        self._changes.append(change)
+        self._last = luma
+
+    def finish(self) -> tuple[int, ...]:
+        """Return the numbers of the frames that repeat the one before."""
+        changes = self._changes
+        found = []
+        for number in range(1, len(changes)):
+            around = changes[max(1, number - _REPEAT_REACH) : number + _REPEAT_REACH + 1]
+            limit = min(_REPEAT_LEVELS, _REPEAT_SHARE * max(around))
+            if changes[number] <= limit:
+                found.append(number)
+        return tuple(found)
+
+
+def _largest_block_change(luma: NDArray[np.float32], last: NDArray[np.float32]) -> float:
+    change = np.abs(luma - last)
+    rows = max(1, change.shape[0] // _BLOCK_PX)
+    columns = max(1, change.shape[1] // _BLOCK_PX)
+    bands = [band.mean(axis=0) for band in np.array_split(change, rows, axis=0)]
+    blocks = [block.mean(axis=1) for block in np.array_split(np.stack(bands), columns, axis=1)]
+    return float(np.stack(blocks).max())
+
+
+def analyse(
+    reader: Reader,
+    *,
+    find_cuts: bool = True,
+    find_duplicates: bool = False,
+    cut_threshold: float = DEFAULT_CUT_THRESHOLD,
+    on_frame: Callable[[], None] | None = None,
+) -> Analysis:
+    """Look at every frame of a clip once, reduced to 256 pixels across.
+
+    Args:
+        reader: The clip.
+        find_cuts: Whether to look for shot cuts.
+        find_duplicates: Whether to look for repeated frames.
+        cut_threshold: See `CutDetector`.
+        on_frame: Called after each frame; may raise `Cancelled`.
+    """
+    if not (find_cuts or find_duplicates):
+        return Analysis()
+    cuts, repeats = CutDetector(cut_threshold), RepeatDetector()
+    for small in _small_frames(reader.frames()):
+        if find_cuts:
+            cuts.push(small)
+        if find_duplicates:
+            repeats.push(small)
+        if on_frame:
+            on_frame()
+    return Analysis(
+        cuts=cuts.finish() if find_cuts else (),
+        duplicates=repeats.finish() if find_duplicates else (),
+    )
+
+
+def _small_frames(frames: Iterable[Frame]) -> Iterable[NDArray[np.uint8]]:
+    for frame in frames:
+        picture = frame.picture
+        width = min(_WIDTH_PX, picture.width)
+        height = max(1, round(picture.height * width / picture.width))
+        small = picture.reformat(width=width, height=height, format="bgr24")
+        yield np.asarray(small.to_ndarray(), dtype=np.uint8)

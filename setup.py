@@ -15,8 +15,6 @@ setup(
         for name, root in ROOTS.items()
         for package in find_packages(root, include=[name, f"{name}.*"])
     ],
-    package_dir={
-        name: name if root == "." else f"{root}/{name}" for name, root in ROOTS.items()
-    },
+    package_dir={name: name if root == "." else f"{root}/{name}" for name, root in ROOTS.items()},
     package_data={"imf_plugin": ["py.typed", "models/weights/*"], "imf_kernels": ["py.typed"]},
 )

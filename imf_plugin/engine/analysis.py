@@ -6,7 +6,7 @@ unrelated ones, it gave no false cut and missed 0.5 %; its plain content detecto
 (docs/design/cuts.md).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,7 +138,7 @@ def analyse(
     if not (find_cuts or find_duplicates):
         return Analysis()
     cuts, repeats = CutDetector(cut_threshold), RepeatDetector()
-    for small in _small_frames(reader.frames()):
+    for small in small_frames(reader.frames()):
         if find_cuts:
             cuts.push(small)
         if find_duplicates:
@@ -151,7 +151,8 @@ def analyse(
     )
 
 
-def _small_frames(frames: Iterable[Frame]) -> Iterable[NDArray[np.uint8]]:
+def small_frames(frames: Iterable[Frame]) -> Iterator[NDArray[np.uint8]]:
+    """Yield frames reduced to 256 pixels across, ``[h, w, 3]`` in BGR."""
     for frame in frames:
         picture = frame.picture
         width = min(_WIDTH_PX, picture.width)

@@ -13,7 +13,8 @@ written as ``0.25`` or ``"1/4"``.
 
 Between two keys the speed changes evenly in time (``"ease": "linear"``, uniform acceleration),
 softly (``"smooth"``) or jumps at the next key (``"step"``). ``hold`` freezes the picture for so
-many seconds at that key. Before the first and after the last key the speed stays. Speeds are above 0.
+many seconds at that key. Before the first and after the last key the speed stays.
+Speeds are above 0.
 
 ``"kind": "time"`` says directly which source moment the output shows, so it can run backwards::
 

@@ -1,13 +1,13 @@
 """Between a decoder's pictures and RGB arrays, exactly as ffmpeg itself would convert.
 
-Convention: RGB arrays are ``[H, W, 3]`` or, with alpha, ``[H, W, 4]``; ``uint8``, or ``uint16`` over
-its full range for pictures of more than 8 bits. Values stay in the signal's own transfer curve.
+Convention: RGB arrays are ``[H, W, 3]`` or, with alpha, ``[H, W, 4]``; ``uint8``, or
+full-range ``uint16`` for pictures of more than 8 bits. Values stay in the signal's transfer curve.
 Where a file carries no colour tags both directions assume what ffmpeg assumes: BT.601, and studio
 range for YUV.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 import av
 import numpy as np
@@ -88,8 +88,8 @@ def packed_to_array(picture: av.VideoFrame) -> RgbArray:
     plane = picture.planes[0]
     rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)[: picture.height]
     row_bytes = picture.width * channels * np.dtype(dtype).itemsize
-    values: RgbArray = np.ascontiguousarray(rows[:, :row_bytes]).view(dtype)
-    return values.reshape(picture.height, picture.width, channels)
+    values = np.ascontiguousarray(rows[:, :row_bytes]).view(dtype)
+    return cast(RgbArray, values.reshape(picture.height, picture.width, channels))
 
 
 def array_to_packed(rgb: RgbArray) -> av.VideoFrame:

@@ -26,6 +26,9 @@ class Ffmpeg:
     path: str
     """Where it lies."""
 
+    def __str__(self) -> str:
+        return self.path
+
     @property
     def version(self) -> str:
         """The version it prints, such as ``7.1``."""
@@ -115,7 +118,7 @@ def failure_sentence(purpose: str, lines: Sequence[str], returncode: int | None)
     """
     if any(sign in line for line in lines for sign in _NO_SPACE_SIGNS):
         return f"the disk is full: ffmpeg could not {purpose}; free some space and run this again"
-    how = f"was stopped by signal {-returncode}" if (returncode or 0) < 0 else "failed"
+    how = f"was stopped by signal {-returncode}" if returncode and returncode < 0 else "failed"
     telling = [line for line in lines if not any(echo in line for echo in _ECHOES)] or lines
     said = " | ".join(telling[-_LAST_LINES:]) or "nothing"
     return f"ffmpeg {how} and could not {purpose}; its last lines: {said}"
@@ -149,10 +152,10 @@ def _listed(path: str, option: str) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _trial_encode(path: str, encoder: str, arguments: tuple[str, ...]) -> bool:
     picture = ("-f", "lavfi", "-i", "color=size=256x256:rate=25:duration=0.2")
+    nowhere = ("-f", "null", "-")
     try:
         done = subprocess.run(
-            [path, *_QUIET, *picture, "-frames:v", "2", "-c:v", encoder, *arguments]
-            + ["-f", "null", "-"],
+            [path, *_QUIET, *picture, "-frames:v", "2", "-c:v", encoder, *arguments, *nowhere],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TRIAL_SECONDS,
@@ -161,3 +164,8 @@ def _trial_encode(path: str, encoder: str, arguments: tuple[str, ...]) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def ffmpeg_version() -> str:
+    """The version of the ffmpeg that `locate_ffmpeg` finds."""
+    return locate_ffmpeg().version

@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class ColorTags:
-    """How the numbers of a picture mean colour, in ffmpeg's names; None where a file does not say."""
+    """How numbers mean colour, in ffmpeg's names; None where a file does not say."""
 
     matrix: str | None = None
     """Luma and chroma from RGB: ``bt709``, ``smpte170m``, ``bt2020nc``; ``gbr`` is stored RGB."""

@@ -16,6 +16,7 @@ import av
 
 from imf_plugin.errors import EncoderFailed, OutputRefused
 from imf_plugin.media._open import file_url, open_input
+from imf_plugin.media.write_images import gather_images, write_failure
 
 _LARGEST_TIME_SCALE: Final = 10_000_000
 _SMALLEST_TIME_SCALE: Final = 10_000
@@ -42,17 +43,17 @@ def join_parts(
     frame_times: Sequence[Fraction],
     durations: Sequence[Fraction],
     destination: Path,
-    *,
-    frame_rate: Fraction | None = None,
-) -> None:
-    """Join parts into a file without sound; nothing is decoded.
+) -> Path:
+    """Join parts into a file without sound, or a folder of images; nothing is decoded.
 
     Args:
-        parts: Files of `PartWriter`, in order.
+        parts: Files of `PartWriter` or folders of `ImageWriter`, in order.
         frame_times: When each frame of all parts together appears, in seconds, rising.
         durations: How long each frame stays, in seconds.
-        destination: The file to write; its extension says which container.
-        frame_rate: The rate to state in the file, where it is constant.
+        destination: The file to write, its extension says which container; or a new folder.
+
+    Returns:
+        The destination.
 
     Raises:
         EncoderFailed: If the parts do not hold these frames or do not fit together.
@@ -64,16 +65,20 @@ def join_parts(
             "a join needs parts and one duration for each frame, "
             f"got {len(parts) = }, {len(frame_times) = }, {len(durations) = }"
         )
+    if parts[0].is_dir():
+        gather_images(parts, len(frame_times), destination)
+        return destination
     listed = [_list_part(path) for path in parts]
     _check_fit(listed, len(frame_times))
     scale = time_scale([*frame_times, *durations])
     times = [round(time * scale) for time in frame_times]
     lengths = [max(1, round(duration * scale)) for duration in durations]
     try:
-        _write(listed, times, lengths, scale, destination, frame_rate)
+        _write(listed, times, lengths, scale, destination)
     except (av.error.FFmpegError, OSError) as error:
         destination.unlink(missing_ok=True)
-        raise OutputRefused(_write_failure(destination, error)) from error
+        raise OutputRefused(write_failure(destination, error)) from error
+    return destination
 
 
 def time_scale(values: Sequence[Fraction]) -> int:
@@ -98,10 +103,11 @@ def _list_part(path: Path) -> _Part:
         stream = container.streams.video[0]
         stamps = [packet.pts for packet in container.demux(stream) if packet.size]
         extradata = bytes(stream.codec_context.extradata or b"")
-    if any(stamp is None for stamp in stamps) or len(set(stamps)) != len(stamps):
+    known = [stamp for stamp in stamps if stamp is not None]
+    rank = {stamp: place for place, stamp in enumerate(sorted(known))}
+    if len(rank) != len(stamps):
         raise EncoderFailed(f"{path} has no usable order of frames: delete it and render again")
-    rank = {stamp: place for place, stamp in enumerate(sorted(stamps))}
-    return _Part(path=path, ranks=tuple(rank[stamp] for stamp in stamps), extradata=extradata)
+    return _Part(path=path, ranks=tuple(rank[stamp] for stamp in known), extradata=extradata)
 
 
 def _check_fit(parts: Sequence[_Part], frame_count: int) -> None:
@@ -125,7 +131,6 @@ def _write(
     lengths: Sequence[int],
     scale: int,
     destination: Path,
-    frame_rate: Fraction | None,
 ) -> None:
     options = {"fflags": "+bitexact"}
     if container_format(destination) in ("mp4", "mov"):
@@ -163,10 +168,3 @@ def _timed_packets(
                 place += 1
                 yield packet
         base += len(part.ranks)
-
-
-def _write_failure(destination: Path, error: Exception) -> str:
-    if getattr(error, "errno", None) == 28:
-        return f"the disk is full: {destination} could not be written; free some space first"
-    reason = getattr(error, "strerror", None) or error
-    return f"{destination} cannot be written ({reason}): check the folder and the disk"

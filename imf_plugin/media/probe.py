@@ -1,6 +1,7 @@
 """Describing a media file exactly, without decoding all of it."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -82,12 +83,12 @@ def _timing(
         last = scan.last_duration_ticks * base
         rate = next((rate for rate in declared if rate > 0), 1 / last if last else Fraction(25))
         return rate, True, (Fraction(0),), (1 / rate,)
-    rate = constant_rate(ticks, base, declared)
-    if rate is not None:
-        frame = 1 / rate
-        return rate, True, tuple(index * frame for index in range(count)), (frame,) * count
+    constant = constant_rate(ticks, base, declared)
+    if constant is not None:
+        frame = 1 / constant
+        return constant, True, tuple(index * frame for index in range(count)), (frame,) * count
     times = tuple((tick - ticks[0]) * base for tick in ticks)
-    steps = tuple(after - before for before, after in zip(times, times[1:], strict=False))
+    steps = tuple(after - before for before, after in pairwise(times))
     last = scan.last_duration_ticks * base or steps[-1]
     return Fraction(count - 1) / times[-1], False, times, (*steps, last)
 
@@ -110,7 +111,7 @@ def _check_convertible(path: Path, picture: av.VideoFrame) -> None:
     except (ValueError, av.error.FFmpegError, MemoryError) as error:
         raise UnreadableMedia(
             f"{path} uses the pixel format {name}, which cannot be turned into colours here: "
-            "convert it first, for example with ffmpeg -i FILE -pix_fmt yuv444p16le -c:v ffv1 OUT.mkv"
+            "convert it first, as with ffmpeg -i FILE -pix_fmt yuv444p16le -c:v ffv1 OUT.mkv"
         ) from error
 
 

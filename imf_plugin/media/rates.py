@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-STANDARD_RATES = tuple(
-    Fraction(text)
-    for text in ["24000/1001", "24", "25", "30000/1001", "30", "48000/1001", "48", "50", "60000/1001", "60", "15", "12", "10", "12000/1001", "15000/1001", "20", "90", "100", "120000/1001", "120", "144", "240", "8", "6", "5", "1"]
-)
+_NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (12, 15, 24, 30, 48, 60, 120))
+_WHOLE = (24, 25, 30, 48, 50, 60, 1, 5, 6, 8, 10, 12, 15, 20, 90, 100, 120, 144, 240)
+STANDARD_RATES = (*_NTSC, *map(Fraction, _WHOLE))
 
 
 def constant_rate(

@@ -32,7 +32,7 @@ class Frame:
     """The upright picture in the format it was decoded to."""
 
     def rgb(self) -> RgbArray:
-        """The picture as ``[H, W, 3]`` or, with alpha, ``[H, W, 4]``: uint8, or full-range uint16."""
+        """The picture as an RGB array, see `color`: uint8, or full-range uint16 if deeper."""
         return picture_to_rgb(self.picture)
 
 

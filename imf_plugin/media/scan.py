@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _scan_by_decoding(path: Path, time_base: Fraction) -> StreamScan:
             ticks.append(picture_tick(picture))
     if first is None:
         raise _undecodable(path)
-    if any(later <= earlier for earlier, later in zip(ticks, ticks[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(ticks)):
         raise UnreadableMedia(
             f"{path} has no usable timestamps: remux it to Matroska first "
             f"(ffmpeg -i FILE -c copy FILE.mkv)"

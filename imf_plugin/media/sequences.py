@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import av
 import cv2
@@ -18,7 +18,18 @@ from imf_plugin.media.info import ColorTags, MediaInfo
 from imf_plugin.media.read import Frame
 
 DEFAULT_FRAME_RATE: Final = Fraction(24)
-_SUFFIXES: Final = frozenset([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm", ".pnm", ".jp2"])
+_SUFFIXES: Final = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+)
 _EXIF_SUFFIXES: Final = frozenset({".jpg", ".jpeg"})
 _PRINTF: Final = re.compile(r"%(0\d+)?d")
 _CACHED_PICTURES: Final = 4
@@ -31,7 +42,7 @@ def is_sequence(path: Path) -> bool:
     )
 
 
-def list_images(path: Path) -> list[Path]:
+def sequence_files(path: Path) -> list[Path]:
     """List the images of a folder or pattern in the order of their numbers.
 
     Raises:
@@ -42,7 +53,7 @@ def list_images(path: Path) -> list[Path]:
         files = [file for file in files if not file.name.startswith(".")]
         if not files:
             raise UnreadableMedia(
-                f"{path} holds no images: give a folder with {', '.join(sorted(_SUFFIXES))} files"
+                f"{path} holds no images: give a folder with {', '.join(_SUFFIXES)} files"
             )
         return sorted(files, key=_natural_order)
     numbered = sorted(_matches(path))
@@ -71,7 +82,7 @@ class ImageReader:
     """Reads numbered images of one size as the frames of a video."""
 
     def __init__(self, path: Path, *, frame_rate: Fraction | None = None) -> None:
-        self._files = list_images(path)
+        self._files = sequence_files(path)
         rate = frame_rate or DEFAULT_FRAME_RATE
         if rate <= 0:
             raise ValueError(f"a frame rate must be positive, got {frame_rate = }")
@@ -189,8 +200,7 @@ def read_image(path: Path) -> RgbArray:
     channels = 1 if image.ndim == 2 else image.shape[2]
     if channels not in codes:
         raise UnreadableMedia(f"{path} has {channels} channels: save it as gray, RGB or RGBA")
-    rgb: RgbArray = cv2.cvtColor(image, codes[channels])  # type: ignore[assignment]
-    return rgb
+    return cast(RgbArray, cv2.cvtColor(image, codes[channels]))
 
 
 def _like(rgb: RgbArray, *, deep: bool, alpha: bool) -> RgbArray:
@@ -202,4 +212,4 @@ def _like(rgb: RgbArray, *, deep: bool, alpha: bool) -> RgbArray:
     if alpha and rgb.shape[2] == 3:
         opaque = np.full((*rgb.shape[:2], 1), np.iinfo(rgb.dtype).max, dtype=rgb.dtype)
         rgb = np.concatenate([rgb, opaque], axis=2)
-    return rgb if alpha else np.ascontiguousarray(rgb[:, :, :3])
+    return cast(RgbArray, rgb if alpha else np.ascontiguousarray(rgb[:, :, :3]))

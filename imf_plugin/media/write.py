@@ -10,6 +10,7 @@ import os
 import subprocess
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,9 @@ from imf_plugin.media.codecs import EncodeSettings, frame_rate_text
 from imf_plugin.media.color import convert_picture, stored_tags
 from imf_plugin.media.ffmpeg import Ffmpeg, failure_sentence, locate_ffmpeg
 from imf_plugin.media.info import ColorTags, MediaInfo
+from imf_plugin.media.write_images import ImageWriter
+
+__all__ = ["ImageWriter", "PartWriter", "PictureShape", "Writer", "encode_command"]
 
 _KEPT_LINES: Final = 40
 _PART_SUFFIX: Final = ".partial"
@@ -158,11 +162,9 @@ class PartWriter:
             self._process.kill()
         pipe = self._process.stdin
         if pipe is not None:
-            try:
+            # Flushing what was buffered fails again; the pipe is closed all the same.
+            with suppress(OSError):
                 pipe.close()
-            except OSError:
-                # Flushing what was buffered fails again; the pipe is closed all the same.
-                pass
         self._process.wait()
         self._reader.join()
         self._close_stderr()

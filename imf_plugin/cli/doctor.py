@@ -62,14 +62,14 @@ def _print_gpu() -> None:
 
 def _print_ffmpeg() -> bool:
     from imf_plugin.media.codecs import available_codecs
-    from imf_plugin.media.ffmpeg import ffmpeg_version, locate_ffmpeg
+    from imf_plugin.media.ffmpeg import locate_ffmpeg
 
     try:
         binary = locate_ffmpeg()
     except ImfError as error:
         _row("ffmpeg", f"MISSING: {error}")
         return False
-    _row("ffmpeg", f"{ffmpeg_version()} ({binary})")
+    _row("ffmpeg", f"{binary.version} ({binary.path})")
     for name, encoder in available_codecs().items():
         _row(f"  --codec {name}", encoder or "not in this ffmpeg")
     return True

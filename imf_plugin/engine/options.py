@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from imf_plugin.errors import PlanError
 from imf_plugin.models.base import Interpolator
+
+type AudioMode = Literal["keep", "stretch", "drop"]
 
 AUDIO_MODES = ("keep", "stretch", "drop")
 
@@ -23,7 +26,7 @@ class RenderOptions:
     """Name of a codec; by the output's extension when None."""
     crf: int | None = None
     """Quality on the codec's own scale, lower is better; the codec's good default when None."""
-    audio: str | None = None
+    audio: AudioMode | None = None
     """``keep``, ``stretch`` or ``drop``; when None, stretch if the speed changes, else keep."""
     tile: str = "auto"
     """``auto``, ``off`` or the tile edge in pixels."""

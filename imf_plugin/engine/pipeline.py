@@ -267,7 +267,7 @@ class _FrameMaker:
         for frame in work.frames:
             if frame.decision is Decision.INTERPOLATE:
                 wanted.setdefault((frame.before, frame.after), {})[frame.timestep] = None
-        made = {}
+        made: dict[tuple[int, int, Fraction], Tensor] = {}
         for (before, after), timesteps in wanted.items():
             states = self._state(before, work), self._state(after, work)
             result = self._model.interpolate(*states, list(timesteps))

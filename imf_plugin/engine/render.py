@@ -3,11 +3,12 @@
 import functools
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from imf_plugin import __version__
 from imf_plugin.engine.options import RenderOptions
-from imf_plugin.engine.parts import Part, PartsFolder, job_digest, split_parts
+from imf_plugin.engine.parts import PartsFolder, job_digest, split_parts
 from imf_plugin.engine.pipeline import run_pipeline
 from imf_plugin.engine.planning import fingerprint
 from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
@@ -91,13 +92,13 @@ def render(
         settings = choose_encoding(reader.info, output, codec=options.codec, crf=options.crf)
         job = _Job(plan, output, options, session, settings)
         rendered = job.run(reader, progress, cancel)
-        warnings = tuple(reader.warnings)
+        new_warnings = [w for w in reader.warnings if w not in plan.warnings]
     return RenderResult(
         output=output,
         frames=len(plan.frames),
         rendered=rendered,
         seconds=time.monotonic() - started,
-        warnings=warnings,
+        warnings=(*new_warnings, *settings.warnings, *job.warnings),
     )
 
 
@@ -140,12 +141,13 @@ class _Job:
         self._session = session
         self._settings = settings
         self._parts = split_parts(plan.frames)
+        self.warnings: tuple[str, ...] = ()
 
     def run(
         self, reader: Reader, progress: ProgressCallback | None, cancel: CancelToken | None
     ) -> int:
         model = self._load_model()
-        suffix = "" if self._settings.is_image_sequence else ".mkv"
+        suffix = "" if self._settings.extension == ".png" else ".mkv"
         folder = PartsFolder(
             self._output, self._digest(model), suffix=suffix, resume=self._options.resume
         )
@@ -192,7 +194,7 @@ class _Job:
             edge = longest if tile == "off" else int(tile)
         return TiledInterpolator(model, edge, on_note=meter.note)
 
-    def _nominal_rate(self) -> float:
+    def _nominal_rate(self) -> Fraction:
         return len(self._plan.frames) / self._plan.duration
 
     def _digest(self, model: Interpolator) -> str:
@@ -214,20 +216,19 @@ class _Job:
         ends = [*times[1:], self._plan.duration]
         joined = join_parts(
             files,
-            frame_times=times,
-            durations=[end - start for start, end in zip(times, ends, strict=True)],
-            destination=folder.path / f"tmp-joined{self._output.suffix}",
+            times,
+            [end - start for start, end in zip(times, ends, strict=True)],
+            folder.path / f"tmp-joined{self._output.suffix}",
         )
-        finish(joined, info, self._output, audio=self._audio_plan())
+        self.warnings = finish(joined, info, self._output, audio=self._audio_plan())
 
     def _audio_plan(self) -> AudioPlan:
         spans = self._plan.audio
         unchanged = all(
             span.source_end - span.source_start == span.output_duration for span in spans
         )
-        mode = self._options.audio or ("keep" if unchanged else "stretch")
         return AudioPlan(
-            mode=mode,
+            mode=self._options.audio or ("keep" if unchanged else "stretch"),
             segments=tuple(
                 AudioSegment(
                     source_start=span.source_start,
@@ -237,8 +238,3 @@ class _Job:
                 for span in spans
             ),
         )
-
-
-def frames_of(parts: list[Part]) -> int:
-    """Return how many frames some parts hold."""
-    return sum(len(part.frames) for part in parts)

@@ -8,7 +8,8 @@ from imf_plugin.media.codecs import EncodeSettings
 from imf_plugin.media.color import rgb_to_picture
 from imf_plugin.media.info import MediaInfo
 from imf_plugin.media.read import Frame
-from imf_plugin.media.write import Writer, open_writer
+from imf_plugin.media.write import PartWriter, PictureShape, Writer
+from imf_plugin.media.write_images import ImageWriter
 
 
 class PartSink:
@@ -31,21 +32,16 @@ class PartSink:
         self._folder = folder
         self._info = info
         self._settings = settings
-        self._rate = nominal_rate
+        self._shape = PictureShape.of(info, nominal_rate)
         self._writer: Writer | None = None
 
     def begin(self, part: Part) -> None:
         """Start the encoder of a part."""
-        self._writer = open_writer(
-            self._folder.temporary(part.number),
-            width=self._info.width,
-            height=self._info.height,
-            frame_rate=self._rate,
-            settings=self._settings,
-            color=self._info.color,
-            sample_aspect_ratio=self._info.sample_aspect_ratio,
-            first_number=part.start,
-        )
+        path = self._folder.temporary(part.number)
+        if self._settings.extension == ".png":
+            self._writer = ImageWriter(path, settings=self._settings, first_number=part.start)
+        else:
+            self._writer = PartWriter(path, shape=self._shape, settings=self._settings)
 
     def write_source(self, frame: Frame) -> None:
         """Encode a source frame; where the formats agree its samples pass through untouched."""
@@ -53,9 +49,7 @@ class PartSink:
 
     def write_pixels(self, pixels: Pixels) -> None:
         """Encode a made frame, ``[H, W, 3|4]``."""
-        picture = rgb_to_picture(
-            pixels, pixel_format=self._settings.pixel_format, color=self._info.color
-        )
+        picture = rgb_to_picture(pixels, self._settings.pixel_format, self._info.color)
         self._current().write(picture)
 
     def commit(self, part: Part) -> None:

@@ -93,9 +93,9 @@ class TiledInterpolator:
     def encode(self, frame: Tensor) -> TiledState:
         """Encode one keyframe ``[3+E, H, W]``."""
         while True:
-            tiles = tile_grid(
-                *frame.shape[-2:], self.tile_px, self.model.descriptor.tile_overlap_px
-            )
+            height, width = frame.shape[-2:]
+            overlap = self.model.descriptor.tile_overlap_px
+            tiles = tile_grid(height, width, self.tile_px, overlap)
             try:
                 states = [self.model.encode(tile.of(frame)) for tile in tiles]
                 return TiledState(tiles=tiles, states=states, frame=frame)

@@ -1,1 +1,1 @@
-"""Quality and speed against peers, measured."""
+"""Quality and speed of the models, against known frames and against peers, in one run."""

@@ -1,0 +1,116 @@
+"""What makes the missing frames: the models of the registry, and frame blending.
+
+Every picture comes back in the depth of the keyframes, rounded. Time counts from float pictures to
+float pictures: reading, conversion and rounding are the same for everyone and stay out.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+
+from imf_plugin.bench.items import Interval
+from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
+from imf_plugin.models.base import Interpolator, KeyframeState
+
+type MethodKind = Literal["model", "peer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """The frames that a method made in one interval."""
+
+    pictures: tuple[Pixels, ...]
+    """One for each of the interval's timesteps."""
+    seconds: float
+    """How long all of them took together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodInfo:
+    """What a method is, for reports."""
+
+    name: str
+    kind: MethodKind
+    """Whether it is one of ours or a peer."""
+    summary: str
+    """One line, with the settings that matter."""
+
+
+class PairMethod(Protocol):
+    """A method that makes the frames of one interval from its two keyframes."""
+
+    info: MethodInfo
+
+    def make(self, interval: Interval) -> Made:
+        """Make the frames at the interval's timesteps."""
+        ...
+
+
+class Blending:
+    """Cross-fades the two keyframes: what an editor does without motion."""
+
+    info = MethodInfo(
+        name="blend", kind="peer", summary="frame blending, (1 - t) before + t after, rounded"
+    )
+
+    def make(self, interval: Interval) -> Made:
+        """Make the frames at the interval's timesteps."""
+        started = time.perf_counter()
+        pictures = tuple(
+            _blend(interval.before, interval.after, float(timestep))
+            for timestep in interval.timesteps
+        )
+        return Made(pictures=pictures, seconds=time.perf_counter() - started)
+
+
+class ModelMethod:
+    """A model of the registry. Each keyframe is encoded once, as when rendering."""
+
+    def __init__(
+        self, model: Interpolator, *, name: str, device: str, precision: str = "fp32"
+    ) -> None:
+        self.info = MethodInfo(
+            name=name,
+            kind="model",
+            summary=(
+                f"{model.descriptor.source}; revision {model.descriptor.revision}, {precision}"
+            ),
+        )
+        self._model = model
+        self._device = device
+        self._last: tuple[Pixels, KeyframeState] | None = None
+
+    def make(self, interval: Interval) -> Made:
+        """Make the frames at the interval's timesteps."""
+        deep = interval.before.dtype == np.uint16
+        before = to_tensor(interval.before, self._device)
+        after = to_tensor(interval.after, self._device)
+        known = self._last if self._last and self._last[0] is interval.before else None
+        wait_for(self._device)
+        started = time.perf_counter()
+        state0 = known[1] if known else self._model.encode(before)
+        state1 = self._model.encode(after)
+        frames = self._model.interpolate(state0, state1, interval.timesteps)
+        wait_for(self._device)
+        seconds = time.perf_counter() - started
+        self._last = (interval.after, state1)
+        pictures = tuple(to_pixels(frame, deep=deep) for frame in frames)
+        return Made(pictures=pictures, seconds=seconds)
+
+
+def wait_for(device: str) -> None:
+    """Wait until the device has done all it was asked, so that the clock tells the truth."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def _blend(before: Pixels, after: Pixels, timestep: float) -> Pixels:
+    blended: Pixels = cv2.addWeighted(  # type: ignore[assignment]
+        before, 1.0 - timestep, after, timestep, 0.0
+    )
+    return blended

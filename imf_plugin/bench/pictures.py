@@ -1,0 +1,91 @@
+"""Pictures of what a method got wrong: input, truth, result and error side by side.
+
+Layout: a strip of `LABEL_HEIGHT_PX` with the captions, under it four panels of the picture's own
+size with `GAP_PX` white pixels between them.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imf_plugin.bench.report import cannot_write
+from imf_plugin.engine.pixels import Pixels
+from imf_plugin.errors import OutputRefused
+
+ERROR_SCALE: Final = 4
+LABEL_HEIGHT_PX: Final = 28
+GAP_PX: Final = 4
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+_WHITE: Final = 255
+
+type Picture8 = NDArray[np.uint8]
+
+
+def error_map(made: Pixels, truth: Pixels) -> Picture8:
+    """Return the absolute difference of each channel in 8-bit steps, times `ERROR_SCALE`.
+
+    Returns:
+        ``[H, W, 3]`` 8-bit; black where the pictures agree, clipped at 255.
+    """
+    difference = cv2.absdiff(to_8_bit(made), to_8_bit(truth)).astype(np.int32)
+    return np.asarray(np.minimum(difference * ERROR_SCALE, 255), np.uint8)
+
+
+def comparison(before: Pixels, truth: Pixels, made: Pixels, *, caption: str) -> Picture8:
+    """Lay out input, truth, result and error map side by side.
+
+    Args:
+        before: The keyframe before, ``[H, W, 3]``.
+        truth: The true frame.
+        made: What the method made.
+        caption: What stands over the result, such as the method and its PSNR.
+
+    Returns:
+        ``[LABEL_HEIGHT_PX + H, 4 W + 3 GAP_PX, 3]`` 8-bit RGB.
+    """
+    panels = [to_8_bit(before), to_8_bit(truth), to_8_bit(made), error_map(made, truth)]
+    captions = ["input 0", "truth", caption, f"error x{ERROR_SCALE}"]
+    height, width = panels[0].shape[:2]
+    full_width = len(panels) * width + (len(panels) - 1) * GAP_PX
+    page = np.full((LABEL_HEIGHT_PX + height, full_width, 3), _WHITE, np.uint8)
+    for place, (panel, text) in enumerate(zip(panels, captions, strict=True)):
+        left = place * (width + GAP_PX)
+        page[LABEL_HEIGHT_PX:, left : left + width] = panel
+        label = page[:LABEL_HEIGHT_PX, left : left + width]
+        label[:] = _label(text, width)
+    return page
+
+
+def save_picture(picture: Picture8, path: Path) -> None:
+    """Write RGB as a PNG, with the folders above it.
+
+    Raises:
+        OutputRefused: If the file cannot be written.
+    """
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OutputRefused(f"{path} cannot be written as PNG: OpenCV refused the picture")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def to_8_bit(picture: Pixels) -> Picture8:
+    """Return 8-bit values of a picture of 8 or 16 bits, rounded."""
+    if picture.dtype == np.uint8:
+        return np.asarray(picture, np.uint8)
+    return np.asarray((picture.astype(np.uint32) + 128) // 257, np.uint8)
+
+
+def _label(text: str, width: int) -> Picture8:
+    strip = np.full((LABEL_HEIGHT_PX, width, 3), _WHITE, np.uint8)
+    (text_width, _), _ = cv2.getTextSize(text, _FONT, 0.6, 1)
+    scale = 0.6 * min(1.0, (width - 8) / max(text_width, 1))
+    if scale > 0:
+        cv2.putText(strip, text, (4, 20), _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip

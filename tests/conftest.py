@@ -37,8 +37,10 @@ def moving_texture(
 ) -> NDArray[np.uint8]:
     """Return frame ``number`` of a smooth random texture that moves to the left."""
     random = np.random.default_rng(seed)
-    canvas = random.integers(0, 256, (height // 8 + 2, width // 4 + 2, 3), dtype=np.uint8)
-    canvas = cv2.resize(canvas, (width * 2, height), interpolation=cv2.INTER_CUBIC)
+    # Grey with a tint: fine colours would drown in 4:2:0, and the tests are about motion.
+    grey = random.integers(60, 200, (height // 16 + 2, width // 8 + 2, 1), dtype=np.uint8)
+    tinted = np.concatenate([grey, grey // 2 + 64, 255 - grey // 2], axis=2)
+    canvas = cv2.resize(tinted, (width * 2, height), interpolation=cv2.INTER_CUBIC)
     shift = np.array([[1, 0, -number * speed_px], [0, 1, 0]], dtype=np.float64)
     moved = cv2.warpAffine(
         canvas, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
@@ -69,10 +71,11 @@ def make_clip(tmp_path: Path) -> ClipMaker:
         audio: bool = False,
         times: list[Fraction] | None = None,
         seeds: list[int] | None = None,
+        options: dict[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=rate)
+            stream = container.add_stream(codec, rate=rate, options=dict(options or {"crf": "12"}))
             stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
             if times:
                 stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)

@@ -4,13 +4,18 @@ Cuts come from PySceneDetect's adaptive content detector, which asks that a fram
 out from those around it; docs/design/cuts.md has the measurements behind the choice.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imf_plugin.media.read import Frame, Reader
+
+if TYPE_CHECKING:
+    from scenedetect import FrameTimecode
 
 DEFAULT_CUT_THRESHOLD = 3.0
 _MINIMUM_CONTENT = 15.0
@@ -40,7 +45,6 @@ class CutDetector:
     """
 
     def __init__(self, threshold: float = DEFAULT_CUT_THRESHOLD) -> None:
-        from scenedetect import FrameTimecode
         from scenedetect.detectors import AdaptiveDetector
 
         self._detector = AdaptiveDetector(
@@ -49,32 +53,58 @@ class CutDetector:
             window_width=_WINDOW,
             min_content_val=_MINIMUM_CONTENT,
         )
-        self._timecode = FrameTimecode
         self._pushed = 0
-        self._last: NDArray[np.uint8] | None = None
+        self._first: list[NDArray[np.uint8]] = []
+        self._last: deque[NDArray[np.uint8]] = deque(maxlen=_WINDOW + 1)
         self._cuts: list[int] = []
 
     def push(self, small: NDArray[np.uint8]) -> None:
         """Take the next frame, ``[h, w, 3]`` in BGR."""
-        if self._last is None:
+        if not self._last:
             # The detector judges a frame by those around it; still frames before the first
             # and after the last let it judge the ends of the clip too.
             for _ in range(_WINDOW):
                 self._process(small)
         self._process(small)
-        self._last = small
+        self._last.append(small)
+        if len(self._first) <= _WINDOW:
+            self._first.append(small)
 
     def finish(self) -> tuple[int, ...]:
         """Return the numbers of the frames that begin a new shot."""
-        if self._last is not None:
-            for _ in range(_WINDOW):
-                self._process(self._last)
-        return tuple(number for number in self._cuts if number > 0)
+        if not self._last:
+            return ()
+        for _ in range(_WINDOW):
+            self._process(self._last[-1])
+        frames = self._pushed - 2 * _WINDOW
+        offset = frames - len(self._last)
+        # Beside still frames any motion stands out, so at the ends it must be a cut by itself.
+        plain = _plain_cuts(self._first) | {offset + place for place in _plain_cuts(self._last)}
+        inner = range(_WINDOW + 1, frames - _WINDOW)
+        return tuple(n for n in self._cuts if n > 0 and (n in inner or n in plain))
 
     def _process(self, small: NDArray[np.uint8]) -> None:
-        found = self._detector.process_frame(self._timecode(self._pushed, fps=25.0), small)
+        found = self._detector.process_frame(_timecode(self._pushed), small)
         self._pushed += 1
         self._cuts += [code.frame_num - _WINDOW for code in found]
+
+
+def _plain_cuts(frames: Iterable[NDArray[np.uint8]]) -> set[int]:
+    """Return the cuts that PySceneDetect's plain content detector finds in a few frames."""
+    from scenedetect.detectors import ContentDetector
+
+    detector = ContentDetector(min_scene_len=1)
+    found: set[int] = set()
+    for number, small in enumerate(frames):
+        found |= {code.frame_num for code in detector.process_frame(_timecode(number), small)}
+    return found
+
+
+def _timecode(number: int) -> "FrameTimecode":
+    from scenedetect import FrameTimecode
+
+    # Detectors count frames; the rate does not matter to them.
+    return FrameTimecode(number, fps=25.0)
 
 
 class RepeatDetector:

@@ -31,10 +31,9 @@ from imf_plugin.media.tracks import (
 )
 from imf_plugin.media.write_images import write_failure
 
-_DROPPED_METADATA: Final = frozenset(
-    ("encoder", "duration", "major_brand", "minor_version", "compatible_brands", "handler_name")
-    + ("vendor_id", "number_of_frames", "number_of_bytes", "bps", "rotate", "timecode")
-)
+_DROPPED_METADATA = {"encoder", "duration", "handler_name", "vendor_id", "rotate", "timecode"}
+_DROPPED_METADATA |= {"major_brand", "minor_version", "compatible_brands"}
+_DROPPED_METADATA |= {"number_of_frames", "number_of_bytes", "bps"}
 _OPUS_PRE_SKIP: Final = Fraction(1, 100)
 
 

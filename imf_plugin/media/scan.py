@@ -16,6 +16,7 @@ from imf_plugin.media.decode import StreamDecoder, demuxed, picture_tick
 
 _DEFAULT_RATE = Fraction(25)
 _VP8_SHOWN = 0x10
+_LONGEST_REORDERING = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +61,33 @@ def scan_stream(path: Path) -> StreamScan:
         return _scan_by_decoding(path, time_base)
     first = _first_picture(path)
     ticks = sorted(tick for tick in packets.shown if tick >= picture_tick(first))
-    keyframes = tuple(sorted(packets.keyframes))
-    lost = max(0, promised - packets.total)
-    if broken or packets.corrupt or lost:
-        last = _last_decoded(path, keyframes, packets.corrupt)
-        lost += sum(tick > last for tick in ticks)
-        ticks = [tick for tick in ticks if tick <= last]
+    listed = len(ticks)
+    if broken or packets.corrupt or promised > packets.total:
+        last = _last_decoded(path, sorted(packets.keyframes), packets.corrupt)
+        ticks = _without_ragged_end([tick for tick in ticks if tick <= last])
     if not ticks:
         raise _undecodable(path)
     return StreamScan(
         ticks=tuple(ticks),
-        keyframe_ticks=keyframes,
+        keyframe_ticks=tuple(sorted(packets.keyframes)),
         time_base=time_base,
         last_duration_ticks=packets.durations.get(ticks[-1], 0),
-        lost_frames=lost,
+        lost_frames=max(0, promised - packets.total) + listed - len(ticks),
         first_picture=first,
     )
+
+
+def _without_ragged_end(ticks: list[int]) -> list[int]:
+    """Leave out what follows a gap near the end, where B-frames broke off with the file."""
+    steps = [after - before for before, after in pairwise(ticks)]
+    if len(steps) < 2:
+        return ticks
+    usual = sorted(steps)[len(steps) // 2]
+    start = max(0, len(steps) - _LONGEST_REORDERING)
+    for place in range(start, len(steps)):
+        if 2 * steps[place] > 3 * usual:
+            return ticks[: place + 1]
+    return ticks
 
 
 class _Packets:
@@ -114,12 +126,14 @@ def _promised_frames(decoder: StreamDecoder, packets: _Packets, time_base: Fract
     seconds = _clock_seconds(stream.metadata.get("DURATION", ""))
     if seconds is None and len(container.streams) == 1 and container.duration:
         seconds = Fraction(container.duration, av.time_base)
-    first, last = min(packets.shown), max(packets.shown)
-    step = (last - first) * time_base / (len(packets.shown) - 1)
-    seen = (last - min(first, 0)) * time_base + 2 * step
-    if seconds is None or seconds <= seen + step:
+    if seconds is None:
         return 0
-    return packets.total + int((seconds - seen) / step) + 1
+    ticks = sorted(packets.shown)
+    missing = seconds - ticks[-1] * time_base
+    longest = max(after - before for before, after in pairwise(ticks)) * time_base
+    if missing <= 2 * longest:
+        return 0
+    return round(packets.total * seconds / ((ticks[-1] - min(ticks[0], 0)) * time_base))
 
 
 def _clock_seconds(text: str) -> Fraction | None:

@@ -52,9 +52,9 @@ def pixel_grid(height: int, width: int) -> FlowArray:
     return grid
 
 
-def sample(
-    picture: FloatArray, positions: FlowArray, *, interpolation: int = cv2.INTER_LINEAR
-) -> FloatArray:
+def sample[Pixel: np.generic](
+    picture: NDArray[Pixel], positions: FlowArray, *, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[Pixel]:
     """Look ``picture`` (``[H, W]`` or ``[H, W, C]``) up at ``positions`` (``[H, W, 2]``, pixels).
 
     Args:
@@ -70,7 +70,7 @@ def sample(
         interpolation,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(found, picture.dtype)
 
 
 def compose(flow01: FlowArray, flow12: FlowArray) -> FlowArray:
@@ -92,6 +92,24 @@ def reverse(flow01: FlowArray, *, timestep: float = 1.0, iterations: int = 4) ->
     for _ in range(iterations):
         back = sample(scaled, grid + back)
     return back
+
+
+def flow_at(middle_flow: FlowArray, timestep: float, *, iterations: int = 2) -> FlowArray:
+    """Return the motion from frame 0 to 1 of what stands at each pixel at ``timestep``.
+
+    Args:
+        middle_flow: The same motion as seen at timestep 1/2, ``[H, W, 2]``.
+        timestep: In 0..1.
+        iterations: Rounds of the fixed-point search for what moves to each pixel.
+    """
+    middle_flow = check_flow(middle_flow)
+    if timestep == 0.5:
+        return middle_flow
+    grid = pixel_grid(*middle_flow.shape[:2])
+    flow = middle_flow
+    for _ in range(iterations):
+        flow = sample(middle_flow, grid + np.float32(0.5 - timestep) * flow)
+    return flow
 
 
 def consistency_error(flow01: FlowArray, flow10: FlowArray) -> FloatArray:

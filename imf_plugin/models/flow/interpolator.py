@@ -1,4 +1,4 @@
-"""The interpolator without weights: bidirectional dense flow, backward warping, blending.
+"""The interpolator without weights: dense flow, backward warping, blending.
 
 Inputs and outputs are those of `imf_plugin.models.base`; the work happens in NumPy and OpenCV on
 the CPU, whatever device the frames came from. Results do not depend on the number of threads.
@@ -22,7 +22,7 @@ from imf_plugin.models.base import (
     as_batch,
     check_timesteps,
 )
-from imf_plugin.models.flow.estimation import GreyPicture, estimate_both
+from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.synthesis import Picture, synthesise
 from imf_plugin.motion.flow import FlowArray
 
@@ -40,7 +40,7 @@ DESCRIPTOR = ModelDescriptor(
 CACHED_PAIRS = 2
 """Pairs whose flow is kept: the current one and, when rendering runs in two threads, the next."""
 
-type PairFlows = list[tuple[FlowArray, FlowArray]]
+type PairFlows = list[FlowArray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class FlowFeatures:
     """What one keyframe batch is kept as, one entry per batch item."""
 
     pictures: tuple[Picture, ...]
-    """Float pictures ``[H, W, C]``."""
+    """Float planes ``[C, H, W]``."""
     greys: tuple[GreyPicture, ...]
     """8-bit luma ``[H, W]``, which the flow is estimated on."""
 
@@ -74,8 +74,8 @@ class FlowInterpolator:
             raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
         if batch.numel() == 0:
             raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
-        channels_last = batch.detach().to("cpu", torch.float32).permute(0, 2, 3, 1)
-        pictures = tuple(np.ascontiguousarray(item.numpy()) for item in channels_last)
+        planes = batch.detach().to("cpu", torch.float32).contiguous().numpy()
+        pictures = tuple(planes)
         greys = tuple(_grey(picture) for picture in pictures)
         features = FlowFeatures(pictures=pictures, greys=greys)
         size_bytes = batch.numel() * batch.element_size() + sum(
@@ -112,12 +112,12 @@ class FlowInterpolator:
             return (before if timestep == 0.0 else after).frames
         features0, features1 = before.features, after.features
         pictures = [
-            synthesise(picture0, picture1, flow01, flow10, timestep)
-            for picture0, picture1, (flow01, flow10) in zip(
+            synthesise(picture0, picture1, middle_flow, timestep)
+            for picture0, picture1, middle_flow in zip(
                 features0.pictures, features1.pictures, self._flows(before, after), strict=True
             )
         ]
-        made = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+        made = torch.from_numpy(np.stack(pictures))
         return made.to(before.frames.device, before.frames.dtype)
 
     def _flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
@@ -145,7 +145,7 @@ class _CachedPair:
         with self._lock:
             if self._flows is None:
                 self._flows = [
-                    estimate_both(grey0, grey1)
+                    estimate_middle(grey0, grey1)
                     for grey0, grey1 in zip(
                         before.features.greys, after.features.greys, strict=True
                     )
@@ -154,5 +154,6 @@ class _CachedPair:
 
 
 def _grey(picture: Picture) -> GreyPicture:
-    luma = cv2.cvtColor(picture[..., :3], cv2.COLOR_RGB2GRAY)
-    return np.clip(np.rint(luma * 255), 0, 255).astype(np.uint8)
+    luma = cv2.cvtColor(cv2.merge(list(picture[:3])), cv2.COLOR_RGB2GRAY)
+    # Saturating and rounding as OpenCV does for 8-bit pictures.
+    return np.asarray(cv2.convertScaleAbs(np.maximum(luma, 0), alpha=255), np.uint8)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -53,7 +54,7 @@ class Item(Protocol):
 
     @property
     def name(self) -> str:
-        """The name in tables: its path below the data folder, without suffix."""
+        """The name in tables: its path below the data folder."""
         ...
 
     @property
@@ -120,16 +121,21 @@ class Clip:
         """Yield the intervals; memory holds ``stride + 1`` frames.
 
         Raises:
-            UnreadableMedia: If the video cannot be decoded.
+            UnreadableMedia: If a frame cannot be decoded; a stand-in for it would be no truth.
         """
         timesteps = tuple(Fraction(step, self.stride) for step in range(1, self.stride))
         with open_media(self.path) as reader:
             stop = self.interval_count * self.stride + 1
             frames = (_rgb(frame.rgb()) for frame in reader.frames(0, stop))
+            known_warnings = len(reader.warnings)
             before = next(frames)
             _check_size(before, self.path)
             for index in range(self.interval_count):
-                *truths, after = (next(frames) for _ in range(self.stride))
+                *truths, after = islice(frames, self.stride)
+                if len(reader.warnings) > known_warnings:
+                    raise UnreadableMedia(
+                        f"{reader.warnings[-1]}; a damaged clip cannot be measured on: leave it out"
+                    )
                 yield Interval(
                     index=index,
                     before=before,
@@ -210,8 +216,7 @@ def _clip(path: Path, data: Path, frames: int | None, stride: int) -> Clip:
 def _names(path: Path, data: Path) -> tuple[str, str]:
     """Return name and group of a file or folder at or below ``data``."""
     relative = path.relative_to(data)
-    name = relative.with_suffix("").as_posix() if path.is_file() else relative.as_posix()
-    name = path.name if name == "." else name
+    name = relative.as_posix() if relative.name else path.name
     group = relative.parent.as_posix()
     return name, path.parent.name if group == "." else group
 

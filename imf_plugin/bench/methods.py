@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import cv2
 import numpy as np
+import torch
 
 from imf_plugin.bench.items import Interval
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
@@ -83,6 +84,7 @@ class ModelMethod:
         self._device = device
         self._last: tuple[Pixels, KeyframeState] | None = None
 
+    @torch.inference_mode()
     def make(self, interval: Interval) -> Made:
         """Make the frames at the interval's timesteps."""
         deep = interval.before.dtype == np.uint16
@@ -104,8 +106,6 @@ class ModelMethod:
 def wait_for(device: str) -> None:
     """Wait until the device has done all it was asked, so that the clock tells the truth."""
     if device.startswith("cuda"):
-        import torch
-
         torch.cuda.synchronize(device)
 
 

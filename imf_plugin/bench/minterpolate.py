@@ -21,6 +21,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
@@ -28,7 +29,7 @@ import numpy as np
 from imf_plugin.bench.items import Item
 from imf_plugin.bench.methods import Made, MethodInfo
 from imf_plugin.engine.pixels import Pixels
-from imf_plugin.errors import EncoderFailed
+from imf_plugin.errors import EncoderFailed, OutputRefused
 from imf_plugin.media.ffmpeg import (
     Ffmpeg,
     decode_lines,
@@ -40,6 +41,8 @@ from imf_plugin.media.ffmpeg import (
 SETTINGS: Final = "mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"
 TIMED_INTERVALS: Final = 16
 """Intervals of a clip that the clock runs over; bounds the temporary file."""
+TIMED_AT_LEAST: Final = 4
+"""Intervals that the clock runs over, repeated if need be, as starting ffmpeg varies."""
 _PURPOSE: Final = "run minterpolate"
 _WORKING_FORMAT: Final = "format=yuv444p"
 
@@ -143,17 +146,17 @@ class Minterpolate:
 
     def _seconds_per_interval(self, item: Item) -> float:
         count = min(item.interval_count, TIMED_INTERVALS)
+        repeats = max(1, TIMED_AT_LEAST // count)
         shape = _shape_of(item)
-        with tempfile.NamedTemporaryFile(suffix=".rgb") as file:
-            for keyframe in _kept_frames(item, count):
-                file.write(keyframe.tobytes())
-            file.flush()
-            repeating = f"{_WORKING_FORMAT},fps={item.stride}"
-            passes = [
-                self._timed(_conversion(shape, file.name, graph))
-                for graph in (repeating, _filter(item.stride))
-            ]
-        return max(passes[1] - passes[0], 0.0) / count
+        repeating = f"{_WORKING_FORMAT},fps={item.stride}"
+        seconds = 0.0
+        with tempfile.TemporaryDirectory(prefix="imf-bench-") as folder:
+            path = Path(folder, "kept.rgb")
+            _write_kept_frames(item, count, path)
+            for _ in range(repeats):
+                seconds -= self._timed(_conversion(shape, str(path), repeating))
+                seconds += self._timed(_conversion(shape, str(path), _filter(item.stride)))
+        return max(seconds, 0.0) / (count * repeats)
 
     def _timed(self, conversion: list[str]) -> float:
         started = time.perf_counter()
@@ -181,6 +184,18 @@ class _Feeder(threading.Thread):
         except Exception as error:
             # Whatever keeps the item from being read is raised again by the reading side.
             self.failure = error
+
+
+def _write_kept_frames(item: Item, count: int, path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            for keyframe in _kept_frames(item, count):
+                file.write(keyframe.tobytes())
+    except OSError as error:
+        raise OutputRefused(
+            f"the temporary folder {path.parent} cannot hold the frames of {item.name} "
+            f"({error.strerror}): free some space or point TMPDIR elsewhere"
+        ) from error
 
 
 def _kept_frames(item: Item, count: int) -> Iterator[Pixels]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imf_plugin.bench.report import cannot_write
+from imf_plugin.bench.report import cannot_write, check_writable
 from imf_plugin.engine.pixels import Pixels
 from imf_plugin.errors import OutputRefused
 
@@ -19,6 +19,9 @@ ERROR_SCALE: Final = 4
 LABEL_HEIGHT_PX: Final = 28
 GAP_PX: Final = 4
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+_LARGEST_TEXT: Final = 0.6
+_SMALLEST_TEXT: Final = 0.05
+_TEXT_MARGIN_PX: Final = 4
 _WHITE: Final = 255
 
 type Picture8 = NDArray[np.uint8]
@@ -59,6 +62,19 @@ def comparison(before: Pixels, truth: Pixels, made: Pixels, *, caption: str) -> 
     return page
 
 
+def prepare_folder(folder: Path) -> None:
+    """Make the folder for pictures, so that a place that cannot be is known before the work.
+
+    Raises:
+        OutputRefused: If it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    check_writable(folder / "x.png")
+
+
 def save_picture(picture: Picture8, path: Path) -> None:
     """Write RGB as a PNG, with the folders above it.
 
@@ -84,8 +100,16 @@ def to_8_bit(picture: Pixels) -> Picture8:
 
 def _label(text: str, width: int) -> Picture8:
     strip = np.full((LABEL_HEIGHT_PX, width, 3), _WHITE, np.uint8)
-    (text_width, _), _ = cv2.getTextSize(text, _FONT, 0.6, 1)
-    scale = 0.6 * min(1.0, (width - 8) / max(text_width, 1))
-    if scale > 0:
-        cv2.putText(strip, text, (4, 20), _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    scale = _LARGEST_TEXT
+    # Sizes round to pixels, so the scale that fits is found by trying.
+    while scale > _SMALLEST_TEXT and _text_width(text, scale) > width - 2 * _TEXT_MARGIN_PX:
+        scale *= 0.95
+    if scale > _SMALLEST_TEXT:
+        place = (_TEXT_MARGIN_PX, LABEL_HEIGHT_PX - 8)
+        cv2.putText(strip, text, place, _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
     return strip
+
+
+def _text_width(text: str, scale: float) -> int:
+    (width_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    return width_px

@@ -1,7 +1,9 @@
 """What a benchmark found: plain data, its means and ratios, and JSON in and out."""
 
+import errno
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,6 +153,19 @@ def write_json(report: BenchReport, path: Path) -> None:
         path.write_text(report.to_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Check, before hours of measuring, that a file can be written under this name.
+
+    Raises:
+        OutputRefused: If its folder is missing or may not be written to, or it is a folder.
+    """
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = errno.EISDIR if path.is_dir() else errno.EACCES
+        reason = reason if folder.is_dir() else errno.ENOENT
+        raise cannot_write(path, OSError(reason, os.strerror(reason)))
 
 
 def cannot_write(path: Path, error: OSError) -> MediaError:

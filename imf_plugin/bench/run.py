@@ -22,6 +22,7 @@ from imf_plugin.bench.machine import describe_machine
 from imf_plugin.bench.methods import Blending, Made, MethodInfo, ModelMethod, PairMethod
 from imf_plugin.bench.metrics import Score, mean_score, score
 from imf_plugin.bench.minterpolate import Minterpolate
+from imf_plugin.bench.pictures import prepare_folder
 from imf_plugin.bench.report import BenchReport, ItemResult, Settings, order_methods
 from imf_plugin.bench.rife import INSTALL_LINE, Rife, rife_is_installed
 from imf_plugin.bench.showcase import Showcase
@@ -71,6 +72,8 @@ def run_bench(
     if not models and not peers:
         raise ModelError("there is nothing to measure: name a model, or ask for the peers")
     started = datetime.now().astimezone().isoformat(timespec="seconds")
+    if save:
+        prepare_folder(save)
     session = open_session(device, precision)
     found = find_items(data, frames=frames, stride=stride)
     methods = _load_methods(models, peers=peers, session=session)

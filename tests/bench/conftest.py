@@ -36,9 +36,10 @@ def write_clip() -> WriteClip:
 
     def write(path: Path, frames: Sequence[Picture]) -> Path:
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("ffv1", rate=25)
+            in_mov = path.suffix == ".mov"
+            stream = container.add_stream("png" if in_mov else "ffv1", rate=25)
             stream.height, stream.width = frames[0].shape[:2]
-            stream.pix_fmt = "bgr0"
+            stream.pix_fmt = "rgb24" if in_mov else "bgr0"
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())

@@ -34,7 +34,7 @@ def test_triplets_and_clips_are_found_at_any_depth_in_order(
     (tmp_path / "clips" / "notes.txt").write_text("no video")
     found = find_items(tmp_path)
     assert [(item.name, item.group) for item in found.items] == [
-        ("clips/walk", "clips"),
+        ("clips/walk.mkv", "clips"),
         ("sets/deep/Ant", "sets/deep"),
         ("sets/deep/Zoo", "sets/deep"),
     ]
@@ -48,7 +48,7 @@ def test_a_triplet_folder_and_a_single_video_are_data_too(
     folder = write_triplet(tmp_path / "Ant", *_numbered(3))
     clip = write_clip(tmp_path / "walk.mkv", _numbered(3))
     assert [item.name for item in find_items(folder).items] == ["Ant"]
-    assert [item.name for item in find_items(clip).items] == ["walk"]
+    assert [item.name for item in find_items(clip).items] == ["walk.mkv"]
 
 
 def test_a_triplet_gives_its_pictures_in_rgb(tmp_path: Path, write_triplet: WriteTriplet) -> None:
@@ -147,3 +147,17 @@ def test_a_stride_or_limit_without_sense_is_a_programming_error(tmp_path: Path) 
         find_items(tmp_path, stride=1)
     with pytest.raises(ValueError, match="frames"):
         find_items(tmp_path, frames=0)
+
+
+def test_a_clip_with_damaged_frames_is_refused(tmp_path: Path, write_clip: WriteClip) -> None:
+    generator = np.random.default_rng(0)
+    frames = list(generator.integers(0, 256, (7, 64, 64, 3)).astype(np.uint8))
+    clip = write_clip(tmp_path / "walk.mov", frames)
+    (item,) = find_items(clip).items
+    assert len(list(item.intervals())) == 3
+    content = bytearray(clip.read_bytes())
+    middle = len(content) // 2
+    content[middle - 6000 : middle + 6000] = bytes(12000)
+    clip.write_bytes(content)
+    with pytest.raises(UnreadableMedia, match=r"walk\.mov.* damaged"):
+        list(item.intervals())

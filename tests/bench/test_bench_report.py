@@ -10,7 +10,14 @@ import pytest
 from imf_plugin.bench.machine import Machine, describe_machine
 from imf_plugin.bench.methods import MethodInfo
 from imf_plugin.bench.metrics import Score
-from imf_plugin.bench.report import BenchReport, ItemResult, Settings, from_json, write_json
+from imf_plugin.bench.report import (
+    BenchReport,
+    ItemResult,
+    Settings,
+    check_writable,
+    from_json,
+    write_json,
+)
 from imf_plugin.bench.tables import format_report
 from imf_plugin.errors import OutputRefused, UnreadableMedia
 
@@ -94,8 +101,12 @@ def test_other_text_is_refused_by_name(report: BenchReport) -> None:
 def test_a_report_that_cannot_be_written_names_the_file(
     report: BenchReport, tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputRefused, match=r"bench\.json cannot be written"):
-        write_json(report, tmp_path / "nowhere" / "bench.json")
+    check_writable(tmp_path / "bench.json")
+    for path in (tmp_path / "nowhere" / "bench.json", tmp_path):
+        with pytest.raises(OutputRefused, match=f"{path} cannot be written"):
+            write_json(report, path)
+        with pytest.raises(OutputRefused, match=f"{path} cannot be written"):
+            check_writable(path)
 
 
 def test_the_text_shows_every_item_the_means_and_the_machine(report: BenchReport) -> None:

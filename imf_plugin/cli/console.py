@@ -12,7 +12,8 @@ _PLAIN_LINE_SECONDS = 10.0
 _LABELS = {
     "analyse": "looking for cuts",
     "render": "rendering",
-    "join": "joining",
+    "scene": "rendering the scene",
+    "compare": "comparing with the truth",
     "train": "training",
 }
 

@@ -10,7 +10,14 @@ from imf_plugin import __version__
 from imf_plugin.cli.retiming import Subparsers
 from imf_plugin.errors import ImfError
 
-_PACKAGES = ("torch", "numpy", "opencv-python-headless", "av", "ffmpeg-python", "scenedetect")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "opencv-python-headless",
+    "av",
+    "ffmpeg-python",
+    "scenedetect-headless",
+)
 _EXTRAS = {
     "triton": "GPU kernels: pip install triton (Linux; comes with PyTorch's CUDA wheels)",
     "PyQt6": 'the editor: pip install "imf-plugin[ui]"',

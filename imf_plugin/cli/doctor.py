@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _row(name: str, text: str) -> None:
-    print(f"{name:24} {text}")
+    print(f"{name:26} {text}")
 
 
 def _version(distribution: str) -> str | None:
@@ -68,6 +68,7 @@ def _print_gpu() -> None:
 
 
 def _print_ffmpeg() -> bool:
+    from imf_plugin.media.codec_table import CODECS
     from imf_plugin.media.codecs import available_codecs
     from imf_plugin.media.ffmpeg import locate_ffmpeg
 
@@ -77,6 +78,11 @@ def _print_ffmpeg() -> bool:
         _row("ffmpeg", f"MISSING: {error}")
         return False
     _row("ffmpeg", f"{binary.version} ({binary.path})")
+    hardware = []
     for name, encoder in available_codecs().items():
-        _row(f"  --codec {name}", encoder or "not in this ffmpeg")
+        if CODECS[name].encoders[0].is_hardware:
+            hardware += [name] if encoder else []
+        else:
+            _row(f"  --codec {name}", encoder or "not in this ffmpeg: use another --codec")
+    _row("  hardware encoders", ", ".join(hardware) or "none that works here")
     return True

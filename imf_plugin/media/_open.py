@@ -1,6 +1,7 @@
 """Opening files with PyAV: safely named, silent, and with errors in plain words."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,6 +14,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from imf_plugin.errors import UnreadableMedia
+
+_MOST_DECODER_THREADS = 8
 
 # The libraries would otherwise write to stderr past every logger; failures come as exceptions.
 av.logging.set_level(None)
@@ -87,6 +90,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
         )
     stream = max(usable, key=lambda s: s.codec_context.width * s.codec_context.height)
     stream.thread_type = "AUTO"
+    # Every thread holds a few whole frames; machines with many cores would fill with them.
+    stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_DECODER_THREADS)
     return stream
 
 

@@ -131,7 +131,6 @@ _SOFTWARE_ROWS: Final = (
                 formats=("yuv420p", "yuv420p10le"),
                 options={"preset": "8"},
                 default_quality=24,
-                even_size_only=True,
             ),
             EncoderRow(
                 name="libaom-av1",

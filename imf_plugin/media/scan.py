@@ -57,6 +57,7 @@ def scan_stream(path: Path) -> StreamScan:
             packets.add(packet, decoder.stream.codec_context.name)
         time_base = as_fraction(decoder.stream.time_base) or Fraction(1, 1000)
         promised = _promised_frames(decoder, packets, time_base)
+        stated_ticks = _stated_ticks(decoder)
     if packets.untimed:
         return _scan_by_decoding(path, time_base)
     first = _first_picture(path)
@@ -65,13 +66,15 @@ def scan_stream(path: Path) -> StreamScan:
     if broken or packets.corrupt or promised > packets.total:
         last = _last_decoded(path, sorted(packets.keyframes), packets.corrupt)
         ticks = _without_ragged_end([tick for tick in ticks if tick <= last])
+        stated_ticks = 0
     if not ticks:
         raise _undecodable(path)
     return StreamScan(
         ticks=tuple(ticks),
         keyframe_ticks=tuple(sorted(packets.keyframes)),
         time_base=time_base,
-        last_duration_ticks=packets.durations.get(ticks[-1], 0),
+        last_duration_ticks=max(0, ticks[0] + stated_ticks - ticks[-1])
+        or packets.durations.get(ticks[-1], 0),
         lost_frames=max(0, promised - packets.total) + listed - len(ticks),
         first_picture=first,
     )
@@ -134,6 +137,13 @@ def _promised_frames(decoder: StreamDecoder, packets: _Packets, time_base: Fract
     if missing <= 2 * longest:
         return 0
     return round(packets.total * seconds / ((ticks[-1] - min(ticks[0], 0)) * time_base))
+
+
+def _stated_ticks(decoder: StreamDecoder) -> int:
+    """The stream's whole duration where it is exact; MP4 packets tell decoding durations only."""
+    if "mp4" not in decoder.container.format.name.split(","):
+        return 0
+    return int(decoder.stream.duration or 0)
 
 
 def _clock_seconds(text: str) -> Fraction | None:

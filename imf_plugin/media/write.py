@@ -104,6 +104,11 @@ class PartWriter:
         )
         self._reader.start()
 
+    @property
+    def process_id(self) -> int:
+        """The number of the ffmpeg process."""
+        return self._process.pid
+
     def write(self, picture: av.VideoFrame) -> None:
         """Add a picture; one that has the output's format is stored as it is.
 

@@ -154,6 +154,54 @@ def test_ten_bits_become_full_range_sixteen(
     assert np.array_equal(rgb, raw_frames(clip, 48, "rgb48le"))
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("gray.mkv", "ffv1", "gray"),
+        ("gray10.mkv", "ffv1", "gray10le"),
+        ("chunky.mkv", "ffv1", "yuv410p"),
+        ("planar.mkv", "ffv1", "gbrp10le"),
+        ("camera.avi", "mjpeg", "yuvj420p"),
+        ("screen.avi", "rawvideo", "bgr24"),
+        ("small.nut", "rawvideo", "rgb565le"),
+        ("tape.mov", "rawvideo", "uyvy422"),
+        ("deep.mov", "png", "rgb48be"),
+        ("web.gif", "gif", "rgb8"),
+        ("twelve.mkv", "ffv1", "yuv444p12le"),
+    ],
+)
+def test_every_pixel_format_becomes_the_rgb_that_ffmpeg_makes_of_it(
+    ffmpeg_clip: Callable[..., Path],
+    raw_frames: Callable[..., NDArray[np.uint8]],
+    name: str,
+    codec: str,
+    pixel_format: str,
+) -> None:
+    clip = ffmpeg_clip(name, "-c:v", codec, "-pix_fmt", pixel_format, frames=2)
+    with open_media(clip) as reader:
+        rgb = np.stack([frame.rgb() for frame in reader.frames()])
+        wanted = {(8, False): "rgb24", (8, True): "rgba", (16, False): "rgb48le"}
+        depth = 16 if reader.info.bit_depth > 8 else 8
+        expected = raw_frames(clip, 48, wanted[depth, reader.info.has_alpha])
+    assert np.array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "gbrp", "yuv420p10le"])
+def test_lying_pictures_of_every_chroma_stand_up_without_new_colours(
+    ffmpeg_clip: Callable[..., Path], tool: Callable[..., bytes], tmp_path: Path, pixel_format: str
+) -> None:
+    clip = ffmpeg_clip("lying.mov", "-c:v", "ffv1", "-pix_fmt", pixel_format, "-strict", "-2")
+    turned = tmp_path / "turned.mov"
+    tool("-display_rotation", "-90", "-i", clip, "-c", "copy", "-strict", "-2", turned)
+    with open_media(clip) as lying, open_media(turned) as upright:
+        assert (upright.info.width, upright.info.height) == (48, 64)
+        before = np.rot90(lying.frame(3).rgb(), -1).astype(float)
+        after = upright.frame(3).rgb().astype(float)
+        # Where chroma is subsampled it is interpolated across instead of down, noise and all.
+        loss = 0.0 if pixel_format in ("yuv444p", "gbrp") else 0.04
+        assert np.abs(before - after).mean() <= loss * np.iinfo(upright.frame(3).rgb().dtype).max
+
+
 @pytest.mark.data
 def test_the_evaluation_clips_read_as_ffmpeg_reads_them(
     data_dir: Path, raw_frames: Callable[..., NDArray[np.uint8]]

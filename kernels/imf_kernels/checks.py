@@ -1,4 +1,4 @@
-"""Argument checks that every operation shares; each message prints what was got and what is needed."""
+"""Argument checks that every operation shares; each message prints what was got and is needed."""
 
 import torch
 
@@ -16,7 +16,8 @@ def floating(**tensors: torch.Tensor) -> None:
             raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
         if tensor.dtype not in FLOATS:
             raise TypeError(
-                f"{name} must be float16, bfloat16, float32 or float64, got {name}.dtype = {tensor.dtype}"
+                f"{name} must be float16, bfloat16, float32 or float64, "
+                f"got {name}.dtype = {tensor.dtype}"
             )
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from imf_kernels import checks
-from imf_kernels.align import cpu
+from imf_kernels import backends, checks
+from imf_kernels.align import ops
 
 
 def align(
@@ -55,13 +55,47 @@ def align(
     checks.shaped((B, h, Nk, None), value=value)
     checks.shaped((Nq, 2), query_xy=query_xy)
     checks.shaped((Nk, 2), key_xy=key_xy)
-    factor = d**-0.5 if scale is None else scale
-    if window is None:
-        return cpu.align(query, key, value, query_xy, key_xy, factor)
-    if key_grid is None or key_grid[0] * key_grid[1] != Nk:
-        raise ValueError(f"window needs key_grid with H * W == Nk, got {key_grid = }, {Nk = }")
-    centre = centres(query, query_xy, key_xy, key_grid, prior)
-    return cpu.align_windowed(query, key, value, query_xy, key_xy, factor, centre, window, key_grid)
+    checks.alike(query=query, key=key, value=value)
+    checks.together(query=query, key=key, value=value, query_xy=query_xy, key_xy=key_xy)
+    if Nk == 0:
+        raise ValueError(f"there must be at least one key, got {key.shape = }")
+    chosen = backends.resolve(backend, query.device, query.dtype)
+    centre, view = None, list[int]()
+    if window is not None:
+        grid = _grid(window, key_grid, Nk)
+        centre = centres(query, query_xy, key_xy, grid, _prior(prior, query))
+        view = [window, *grid]
+    factor = d**-0.5 if scale is None else float(scale)
+    keep = torch.is_grad_enabled() and any(part.requires_grad for part in (query, key, value))
+    # Positions are data here, not parameters: no gradient goes to them.
+    where = (query_xy.detach(), key_xy.detach())
+    out = ops.align(query, key, value, *where, centre, view, factor, keep, chosen)
+    return out[0], out[1], out[2]
+
+
+def _grid(window: int, key_grid: tuple[int, int] | None, keys: int) -> tuple[int, int]:
+    if window < 0:
+        raise ValueError(f"window must be a radius of 0 or more cells, got {window = }")
+    if key_grid is None:
+        raise ValueError("window needs key_grid=(rows, columns) of the keys, got key_grid = None")
+    rows, columns = key_grid
+    if rows * columns != keys:
+        raise ValueError(f"key_grid must hold all {keys} keys, got {key_grid = }")
+    return rows, columns
+
+
+def _prior(prior: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | None:
+    """The displacement to each window's centre as ``[B, 1 or h, Nq, 2]``."""
+    if prior is None:
+        return None
+    checks.floating(prior=prior)
+    checks.together(query=query, prior=prior)
+    B, h, Nq, _ = query.shape
+    if prior.dim() == 3:
+        checks.shaped((B, Nq, 2), prior=prior)
+        return prior[:, None]
+    checks.shaped((B, h, Nq, 2), prior=prior)
+    return prior
 
 
 def centres(
@@ -71,7 +105,7 @@ def centres(
     key_grid: tuple[int, int],
     prior: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Column and row of the cell in the middle of each query's window, ``[B, h, Nq, 2]``, int64.
+    """Column and row of the cell in the middle of each query's window, ``[B, h, Nq, 2]``, int32.
 
     The cells' size is read from the grid's first neighbours; tensor arithmetic only, so that a GPU
     is never waited for.
@@ -84,9 +118,8 @@ def centres(
     step_y = (key_xy[columns, 1] - key_xy[0, 1]).float() if rows > 1 else unit
     position = query_xy.float()
     if prior is not None:
-        shift = prior.detach().float().nan_to_num(nan=0.0)
-        position = position + (shift[:, None] if shift.dim() == 3 else shift)
+        position = position + prior.detach().float().nan_to_num(nan=0.0)
     cell = (position - origin) / torch.stack([step_x, step_y])
     last = torch.tensor([columns - 1, rows - 1], device=cell.device, dtype=cell.dtype)
-    cell = torch.minimum(cell.round().clamp(min=0), last).long()
+    cell = torch.minimum(cell.round().clamp(min=0), last).int()
     return cell.expand(B, h, Nq, 2)

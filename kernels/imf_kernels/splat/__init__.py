@@ -2,8 +2,8 @@
 
 import torch
 
-from imf_kernels import checks
-from imf_kernels.splat import cpu
+from imf_kernels import backends, checks
+from imf_kernels.splat import ops
 from imf_kernels.splat.reference import MODES
 
 
@@ -47,4 +47,8 @@ def splat(
     if metric is not None:
         checks.floating(metric=metric)
         checks.shaped((B, 1, H, W), metric=metric)
-    return cpu.splat(source, flow, metric, mode)
+        checks.together(source=source, metric=metric)
+    checks.together(source=source, flow=flow)
+    chosen = backends.resolve(backend, source.device, source.dtype)
+    out, weight, _, _ = ops.splat(source, flow, metric, mode, deterministic, chosen)
+    return out, weight

@@ -21,14 +21,16 @@ def splat(
     share = weight
     if metric is not None and mode == "softmax":
         level = metric.to(precise).reshape(-1, 1).expand_as(weight)
-        lands = (weight.detach() > 0) & torch.isfinite(level)
-        weight = torch.where(lands, weight, 0.0)
-        level = torch.where(lands, level, -torch.inf)
+        known = torch.isfinite(level)
+        weight = torch.where(known, weight, 0.0)
+        level = torch.where(known, level, 0.0)
         # The largest metric among those that land on a pixel: no exponent is above 0, whatever the
-        # metric's size, and the difference cancels in the quotient.
-        top = level.detach().new_full((B * H * W,), -torch.inf)
-        top = top.scatter_reduce(0, index.flatten(), level.detach().flatten(), "amax")
-        share = weight * torch.where(lands, level - top[index], -torch.inf).exp()
+        # metric's size, and the difference cancels in the quotient. Taps of weight 0 do not land
+        # (their exponent is held at 0) but keep a gradient: they would, were the flow any larger.
+        landing = torch.where(weight > 0, level, -torch.inf).detach()
+        top = landing.new_full((B * H * W,), -torch.inf)
+        top = top.scatter_reduce(0, index.flatten(), landing.flatten(), "amax")
+        share = weight * (level - top[index]).clamp(max=0).exp()
     out = rows.new_zeros(B * H * W, C)
     landed = rows.new_zeros(B * H * W)
     norm = rows.new_zeros(B * H * W)

@@ -2,9 +2,9 @@
 
 import torch
 
-from imf_kernels import checks
+from imf_kernels import backends, checks
 from imf_kernels.bilinear import PADDINGS
-from imf_kernels.warp import cpu
+from imf_kernels.warp import ops
 
 
 def warp(
@@ -30,7 +30,10 @@ def warp(
     B, _, H, W = source.shape
     checks.shaped((B, 2, H, W), flow=flow)
     checks.choice("padding", padding, PADDINGS)
-    return cpu.warp(source, flow, padding)
+    checks.together(source=source, flow=flow)
+    chosen = backends.resolve(backend, source.device, source.dtype)
+    out: torch.Tensor = ops.warp(source, flow, padding, chosen)
+    return out
 
 
 def warp_blend(
@@ -55,6 +58,25 @@ def warp_blend(
         backend: As for `warp`.
 
     Returns:
-        ``[B, C, H, W]``.
+        ``[B, C, H, W]`` in dtype and memory format of `source0`. Differentiable in everything; the
+        two warps are fused into one pass when no gradient is wanted.
     """
-    return mask * warp(source0, flow0, padding) + (1 - mask) * warp(source1, flow1, padding)
+    checks.floating(source0=source0, source1=source1, flow0=flow0, flow1=flow1, mask=mask)
+    checks.shaped((None, None, None, None), source0=source0)
+    B, C, H, W = source0.shape
+    checks.shaped((B, C, H, W), source1=source1)
+    checks.shaped((B, 2, H, W), flow0=flow0, flow1=flow1)
+    checks.shaped((B, 1, H, W), mask=mask)
+    checks.alike(source0=source0, source1=source1)
+    checks.together(source0=source0, source1=source1, flow0=flow0, flow1=flow1, mask=mask)
+    checks.choice("padding", padding, PADDINGS)
+    chosen = backends.resolve(backend, source0.device, source0.dtype)
+    inputs = (source0, source1, flow0, flow1, mask)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
+        # Training keeps both warped images for the mask's gradient: nothing is left to fuse.
+        first = ops.warp(source0, flow0, padding, chosen)
+        second = ops.warp(source1, flow1, padding, chosen)
+        out: torch.Tensor = mask * first + (1 - mask) * second
+    else:
+        out = ops.warp_blend(*inputs, padding, chosen)
+    return out.to(source0.dtype)

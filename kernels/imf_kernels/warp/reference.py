@@ -26,7 +26,7 @@ def warp_blend(
     mask: torch.Tensor,
     padding: str,
 ) -> torch.Tensor:
-    """``mask * warp(source0, flow0) + (1 - mask) * warp(source1, flow1)``, mask ``[B, 1, H, W]``."""
+    """``mask * warp(source0, flow0) + (1 - mask) * warp(source1, flow1)``."""
     precise = compute_dtype(source0.dtype)
     first = warp(source0.to(precise), flow0, padding)
     second = warp(source1.to(precise), flow1, padding)

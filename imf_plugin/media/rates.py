@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import gcd
 
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (12, 15, 24, 30, 48, 60, 120))
 _WHOLE = (24, 25, 30, 48, 50, 60, 1, 5, 6, 8, 10, 12, 15, 20, 90, 100, 120, 144, 240)
@@ -23,6 +24,9 @@ def constant_rate(
     """
     if len(ticks) < 2:
         return next((rate for rate in declared if rate > 0), None)
+    # A file that was remuxed keeps the coarse rounding of its former container on a finer clock.
+    unit = gcd(*(tick - ticks[0] for tick in ticks))
+    ticks, time_base = [(tick - ticks[0]) // unit for tick in ticks], time_base * unit
     mean = (len(ticks) - 1) / ((ticks[-1] - ticks[0]) * time_base)
     stated = [rate for rate in declared if rate > 0]
     for rate in (*stated, mean):

@@ -21,6 +21,12 @@ def test_a_standard_rate_is_found_behind_times_rounded_to_milliseconds(
     assert constant_rate(ticks, MILLISECOND, []) == rate
 
 
+def test_rounding_to_milliseconds_is_seen_through_on_a_finer_clock() -> None:
+    rate = Fraction(60000, 1001)
+    ticks = [16 * round(index * 1000 / rate) for index in range(300)]
+    assert constant_rate(ticks, Fraction(1, 16000), []) == rate
+
+
 def test_the_containers_word_decides_where_two_rates_explain_a_short_clip() -> None:
     ticks = [round(index * 1000 / 30) for index in range(10)]
     ntsc = Fraction(30000, 1001)

@@ -102,7 +102,8 @@ class Minterpolate:
         seconds = self._seconds_per_interval(item)
         shape = _shape_of(item)
         made = self._frames(item, shape)
-        next(made)  # the first kept frame
+        if next(made, None) is None:
+            raise EncoderFailed(f"minterpolate gave no frames for {item.name}")
         for index in range(item.interval_count):
             pictures = tuple(islice(made, item.stride))[:-1]
             if len(pictures) != item.stride - 1:

@@ -8,7 +8,8 @@ from imf_plugin.errors import OutputRefused
 from imf_plugin.media.codec_table import CODECS, EXTENSIONS, CodecRow, EncoderRow
 from imf_plugin.media.color import is_rgb
 from imf_plugin.media.ffmpeg import Ffmpeg, locate_ffmpeg
-from imf_plugin.media.info import MediaInfo
+from imf_plugin.media.hdr import x265_parameters
+from imf_plugin.media.info import HdrMetadata, MediaInfo
 from imf_plugin.media.pixel_formats import PictureNeeds, choose_format
 
 
@@ -97,7 +98,7 @@ def choose_encoding(
         codec=row.name,
         encoder=encoder.name,
         pixel_format=pixel_format,
-        options=_options(encoder, pixel_format, crf, row),
+        options=_options(encoder, pixel_format, crf, row, source.hdr),
         extension=destination.suffix.lower() or ".png",
         warnings=_warnings(source, encoder, pixel_format, row),
     )
@@ -150,7 +151,11 @@ def _first_encoder(row: CodecRow, ffmpeg: Ffmpeg) -> EncoderRow | None:
 
 
 def _options(
-    encoder: EncoderRow, pixel_format: str, crf: int | None, row: CodecRow
+    encoder: EncoderRow,
+    pixel_format: str,
+    crf: int | None,
+    row: CodecRow,
+    hdr: HdrMetadata | None,
 ) -> tuple[tuple[str, str], ...]:
     options = dict(encoder.options)
     if encoder.quality is None:
@@ -158,6 +163,8 @@ def _options(
             raise OutputRefused(f"codec {row.name} is lossless and has no quality: leave out --crf")
     else:
         options[encoder.quality] = str(crf if crf is not None else encoder.default_quality)
+    if encoder.name == "libx265" and hdr is not None:
+        options["x265-params"] += f":{x265_parameters(hdr)}"
     if encoder.name == "prores_ks":
         options["profile:v"] = "4" if "444" in pixel_format else "3"
     if encoder.name == "libvpx-vp9" and pixel_format == "yuva420p":

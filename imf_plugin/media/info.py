@@ -21,6 +21,17 @@ class ColorTags:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HdrMetadata:
+    """What an HDR10 stream says of its mastering display and brightest pictures."""
+
+    mastering_display: str | None
+    """Primaries, white point and luminance as ``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``, in units of
+    0.00002 and 0.0001 cd/m²."""
+    content_light: str | None
+    """Brightest pixel and brightest mean of a frame in cd/m², ``1000,400``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MediaInfo:
     """One video or image sequence, described."""
 
@@ -62,6 +73,8 @@ class MediaInfo:
     """Whether the file has chapter marks."""
     start_time: Fraction = Fraction(0)
     """Where frame 0 lies on the file's own clock, in seconds; audio is placed against it."""
+    hdr: HdrMetadata | None = None
+    """HDR10 metadata beyond the colour tags; None for most videos."""
     warnings: tuple[str, ...] = ()
     """What a user should know, one sentence each."""
 

@@ -10,6 +10,7 @@ from imf_plugin.errors import UnreadableMedia
 from imf_plugin.media._open import as_fraction, opened
 from imf_plugin.media._tags import color_tags
 from imf_plugin.media.color import bit_depth, has_alpha, picture_tags, rgb_format
+from imf_plugin.media.hdr import read_hdr
 from imf_plugin.media.info import ColorTags, MediaInfo
 from imf_plugin.media.rates import constant_rate
 from imf_plugin.media.scan import StreamScan, scan_stream
@@ -69,6 +70,7 @@ def describe(path: Path, scan: StreamScan) -> MediaInfo:
         audio_streams=audio_streams,
         subtitle_streams=subtitle_streams,
         has_chapters=has_chapters,
+        hdr=read_hdr(picture),
         start_time=scan.ticks[0] * scan.time_base,
         warnings=_warnings(path, scan, rate, interlaced, orientation),
     )
@@ -108,7 +110,7 @@ def _check_convertible(path: Path, picture: av.VideoFrame) -> None:
     name = picture.format.name if picture.format else "unknown"
     try:
         av.VideoFrame(16, 16, name).reformat(format=rgb_format(name), interpolation="BICUBIC")
-    except (ValueError, av.error.FFmpegError, MemoryError) as error:
+    except (ValueError, OSError, av.error.FFmpegError) as error:
         raise UnreadableMedia(
             f"{path} uses the pixel format {name}, which cannot be turned into colours here: "
             "convert it first, as with ffmpeg -i FILE -pix_fmt yuv444p16le -c:v ffv1 OUT.mkv"

@@ -119,6 +119,34 @@ def test_colour_and_aspect_survive_joining(
                 assert joined.info.bit_depth == 10
 
 
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv"])
+def test_hdr10_metadata_survives(
+    ffmpeg_clip: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
+    params = f"log-level=none:hdr10=1:master-display={display}:max-cll=1000,400"
+    tags = "colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084:range=tv"
+    options = ("-vf", f"format=yuv420p10le,setparams={tags}", "-pix_fmt", "yuv420p10le")
+    source = ffmpeg_clip("hdr.mp4", *options, "-c:v", "libx265", "-x265-params", params, frames=3)
+    with open_media(source) as reader:
+        assert reader.info.hdr is not None
+        assert reader.info.hdr.mastering_display == display
+        writer = PartWriter(
+            tmp_path / "p",
+            shape=PictureShape.of(reader.info, Fraction(25)),
+            settings=choose_encoding(reader.info, Path(name)),
+        )
+        for frame in reader.frames():
+            writer.write(frame.picture)
+        writer.close()
+        join_parts(
+            [tmp_path / "p"], reader.info.frame_times, reader.info.durations, tmp_path / name
+        )
+        with open_media(tmp_path / name) as joined:
+            assert joined.info.hdr == reader.info.hdr
+            assert joined.info.color == reader.info.color
+
+
 def test_images_are_gathered_in_one_folder(
     make_parts: Callable[..., list[Path]], tmp_path: Path
 ) -> None:

@@ -1,13 +1,16 @@
+import dataclasses
 import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from imf_plugin.errors import UnreadableMedia
-from imf_plugin.media.probe import probe
+from imf_plugin.media.probe import describe, probe
 from imf_plugin.media.read import open_media
+from imf_plugin.media.scan import scan_stream
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov", "clip.webm", "clip.avi"])
@@ -193,6 +196,15 @@ def test_a_file_whose_frames_do_not_decode_is_refused(ffmpeg_clip: Callable[...,
     clip.write_bytes(bytes(data))
     with pytest.raises(UnreadableMedia, match="not one frame"):
         probe(clip)
+
+
+def test_a_pixel_format_that_nothing_converts_is_refused_by_name(
+    ffmpeg_clip: Callable[..., Path],
+) -> None:
+    clip = ffmpeg_clip("clip.mp4", "-c:v", "libx264", frames=2)
+    odd = dataclasses.replace(scan_stream(clip), first_picture=av.VideoFrame(64, 48, "xv30be"))
+    with pytest.raises(UnreadableMedia, match="pixel format xv30be"):
+        describe(clip, odd)
 
 
 def test_the_libraries_stay_silent(

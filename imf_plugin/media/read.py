@@ -19,6 +19,8 @@ from imf_plugin.media.info import MediaInfo
 from imf_plugin.media.probe import describe
 from imf_plugin.media.scan import StreamScan, scan_stream
 
+_MOST_WARNINGS = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
@@ -155,5 +157,9 @@ class VideoReader:
 
     def _note(self, sentence: str) -> None:
         warning = f"{self.info.path}: {sentence}"
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        if warning in self.warnings:
+            return
+        if len(self.warnings) > _MOST_WARNINGS:
+            warning = f"{self.info.path}: more frames than these are damaged"
+            self.warnings.pop()
+        self.warnings.append(warning)

@@ -28,7 +28,7 @@ from imf_plugin.bench.rife import INSTALL_LINE, Rife, rife_is_installed
 from imf_plugin.bench.showcase import Showcase
 from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
 from imf_plugin.engine.session import DeviceSession, open_session
-from imf_plugin.errors import ModelError
+from imf_plugin.errors import ModelError, PlanError
 from imf_plugin.models.registry import load_interpolator, resolve_name
 
 type Size = tuple[int, int]
@@ -64,6 +64,7 @@ def run_bench(
 
     Raises:
         UnreadableMedia: If there is nothing to measure on, or something cannot be read.
+        PlanError: If the stride or the number of frames makes no sense.
         ModelError: If a model is unknown, or there is none and no peers are wanted.
         EncoderFailed: If peers are wanted and ffmpeg is missing or fails.
         OutputRefused: If a picture cannot be written.
@@ -71,6 +72,11 @@ def run_bench(
     """
     if not models and not peers:
         raise ModelError("there is nothing to measure: name a model, or ask for the peers")
+    if stride < 2 or (frames is not None and frames < 1):
+        raise PlanError(
+            "leaving frames out takes a stride of at least 2 and at least 1 new frame a clip, "
+            f"not a stride of {stride} and {frames} new frames"
+        )
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     if save:
         prepare_folder(save)

@@ -14,7 +14,7 @@ from imf_plugin.bench.report import BenchReport, from_json
 from imf_plugin.bench.run import run_bench
 from imf_plugin.bench.tables import format_report
 from imf_plugin.engine.progress import CancelToken, Progress
-from imf_plugin.errors import Cancelled, ModelError, OutputRefused
+from imf_plugin.errors import Cancelled, ModelError, OutputRefused, PlanError
 from imf_plugin.media.ffmpeg import locate_ffmpeg
 
 type Picture = NDArray[np.uint8]
@@ -111,6 +111,10 @@ def test_unknown_models_and_nothing_to_measure_are_refused_before_work(data: Pat
         run_bench(data, models=["flown"], progress=events.append)
     with pytest.raises(ModelError, match="nothing to measure"):
         run_bench(data, models=[], progress=events.append)
+    with pytest.raises(PlanError, match="stride of 1"):
+        run_bench(data, models=["flow"], stride=1, progress=events.append)
+    with pytest.raises(PlanError, match="0 new frames"):
+        run_bench(data, models=["flow"], frames=0, progress=events.append)
     assert not events
 
 

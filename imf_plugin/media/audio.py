@@ -1,8 +1,11 @@
 """What becomes of the sound when time is bent."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 
@@ -67,13 +70,21 @@ class AudioPlan:
         """
         if not self.segments:
             return source_time
-        elapsed = Fraction(0)
-        for segment in self.segments:
-            if source_time < segment.source_end:
-                inside = max(Fraction(0), source_time - segment.source_start)
-                return elapsed + (inside / segment.tempo if segment.tempo else 0)
-            elapsed += segment.output_duration
-        return elapsed
+        place = bisect_right(self._source_ends, source_time)
+        if place == len(self.segments):
+            return self._output_starts[-1] + self.segments[-1].output_duration
+        segment = self.segments[place]
+        inside = max(Fraction(0), source_time - segment.source_start)
+        return self._output_starts[place] + (inside / segment.tempo if segment.tempo else 0)
+
+    @cached_property
+    def _source_ends(self) -> list[Fraction]:
+        return [segment.source_end for segment in self.segments]
+
+    @cached_property
+    def _output_starts(self) -> list[Fraction]:
+        durations = [segment.output_duration for segment in self.segments]
+        return list(accumulate(durations[:-1], initial=Fraction(0)))
 
 
 def merged_segments(

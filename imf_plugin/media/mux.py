@@ -4,12 +4,9 @@ The file is built under a temporary name and takes its final name only when it i
 """
 
 import errno
-import heapq
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +19,7 @@ from imf_plugin.media.audio import AudioPlan, AudioSegment
 from imf_plugin.media.ffmpeg import Ffmpeg, locate_ffmpeg, run_ffmpeg
 from imf_plugin.media.info import MediaInfo
 from imf_plugin.media.join import container_format
+from imf_plugin.media.muxer import Track, write_tracks
 from imf_plugin.media.stretch import stretch_audio
 from imf_plugin.media.tracks import (
     CONTAINER_RULES,
@@ -84,25 +82,8 @@ def finish(
     return tuple(muxing.warnings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Track:
-    """One stream to copy: where its packets come from and what becomes of their times."""
-
-    container: Any
-    stream: Any
-    offset: Fraction
-    """Seconds to take off each time."""
-    earliest: Fraction
-    """Packets that end before this are left out."""
-    latest: Fraction
-    """Packets that begin at or after this are left out."""
-    metadata: dict[str, str]
-    is_bent: bool = False
-    """Whether times go through the plan's map, as those of subtitles do."""
-
-
 class _Muxing:
-    """Collects the tracks of one output, then writes them in the order of time."""
+    """Collects the tracks of one output."""
 
     def __init__(
         self,
@@ -120,7 +101,7 @@ class _Muxing:
         self._chapters: list[Any] = []
         container = files.enter_context(open_input(video))
         self._video = container.streams.video[0]
-        self._video_track = _Track(
+        self._video_track = Track(
             container=container,
             stream=self._video,
             offset=Fraction(0),
@@ -129,7 +110,7 @@ class _Muxing:
             metadata={},
         )
         self._duration = _stream_duration(video)
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
 
     def add_source(self, source: MediaInfo, ffmpeg: Ffmpeg | None) -> None:
         """Take over what the source has beside its pictures."""
@@ -218,10 +199,10 @@ class _Muxing:
         metadata: dict[str, str],
         *,
         is_bent: bool = False,
-    ) -> _Track:
+    ) -> Track:
         container = self._files.enter_context(open_input(path))
         stream = container.streams[index]
-        return _Track(
+        return Track(
             container=container,
             stream=stream,
             offset=offset,
@@ -272,64 +253,15 @@ class _Muxing:
 
     def write(self, path: Path) -> None:
         """Write everything that was collected."""
-        kind = container_format(self._destination)
-        options = {"fflags": "+bitexact"}
-        base = as_fraction(self._video.time_base) or Fraction(1, 1000)
-        if kind in ("mp4", "mov"):
-            options["video_track_timescale"] = str(base.denominator)
-            options["movflags"] = "+faststart"
-        with av.open(file_url(path), "w", format=kind, options=options) as output:
-            output.metadata.update(self._metadata)
-            streams = []
-            for track in (self._video_track, *self._tracks):
-                stream: Any = output.add_stream_from_template(track.stream, opaque=True)
-                stream.time_base = as_fraction(track.stream.time_base) or base
-                stream.metadata.clear()
-                stream.metadata.update(track.metadata)
-                streams.append(stream)
-            if kind in ("mp4", "mov") and self._video.codec_context.name == "hevc":
-                # Apple's players take HEVC under this tag alone.
-                streams[0].codec_context.codec_tag = "hvc1"
-            aspect = as_fraction(self._video.sample_aspect_ratio)
-            if aspect:
-                streams[0].sample_aspect_ratio = aspect
-            if self._chapters:
-                output.set_chapters(self._chapters)
-            sources = [
-                self._packets(track, number)
-                for number, track in enumerate((self._video_track, *self._tracks))
-            ]
-            for _, number, _, packet in heapq.merge(*sources):
-                packet.stream = streams[number]
-                output.mux_one(packet)
-
-    def _packets(self, track: _Track, number: int) -> Iterator[tuple[Fraction, int, int, Any]]:
-        """A track's packets with their decoding times in seconds, for merging."""
-        base = as_fraction(track.stream.time_base) or Fraction(1, 1000)
-        for order, packet in enumerate(track.container.demux(track.stream)):
-            if not packet.size or packet.pts is None:
-                continue
-            start = packet.pts * base - track.offset
-            length = (packet.duration or 0) * base
-            if start >= track.latest:
-                if track.stream.type == "audio":
-                    return
-                continue
-            if start < track.earliest:
-                continue
-            if track.is_bent:
-                end = self._plan.output_time(start + length)
-                start = self._plan.output_time(max(start, Fraction(0)))
-                if end <= start or start >= self._duration:
-                    continue
-                packet.duration = round((min(end, self._duration) - start) / base)
-            if track.offset or track.is_bent:
-                # Rounding each time by itself keeps the error below half a tick.
-                ahead = packet.pts - packet.dts if packet.dts is not None else 0
-                packet.pts = round(start / base)
-                packet.dts = packet.pts - ahead
-            decoding = packet.dts if packet.dts is not None else packet.pts
-            yield decoding * base, number, order, packet
+        write_tracks(
+            path,
+            container_format(self._destination),
+            (self._video_track, *self._tracks),
+            metadata=self._metadata,
+            chapters=self._chapters,
+            plan=self._plan,
+            duration=self._duration,
+        )
 
 
 def _stream_duration(video: Path) -> Fraction:

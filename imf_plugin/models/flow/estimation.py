@@ -12,7 +12,7 @@ Convention:
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from imf_plugin.motion.flow import FlowArray, pixel_grid, reverse, sample
 
 type GreyPicture = NDArray[np.uint8]
+
+HALVING_PIXELS = 500_000
+"""Flow of larger pictures is estimated at half size: nearly as good, and twice as fast."""
 
 MINIMUM_SIDE_PX = 32
 """Smaller pictures are padded to this, since DIS needs room for its patches."""
@@ -34,8 +37,13 @@ class DisSettings:
     """Side of the square patches that are searched for."""
     patch_stride_px: int = 4
     """Distance between patches."""
-    finest_scale: int
-    """Octave of the finest search; the flow is upsampled from there."""
+
+    def halved(self, times: int) -> "DisSettings":
+        """Return the settings that do the same on pictures halved so many times."""
+        return replace(self, finest_octave=max(0, self.finest_octave - times))
+
+    finest_octave: int
+    """Halvings of the picture at the finest search; the flow is enlarged from there."""
     descent_iterations: int
     """Gradient descent steps for each patch."""
     variational_iterations: int
@@ -45,7 +53,7 @@ class DisSettings:
 GLIMPSE = DisSettings(
     patch_size_px=6,
     patch_stride_px=3,
-    finest_scale=0,
+    finest_octave=0,
     descent_iterations=16,
     variational_iterations=5,
 )
@@ -54,11 +62,16 @@ GLIMPSE = DisSettings(
 GLIMPSE_SCALE = 8
 GLIMPSE_MINIMUM_SIDE_PX = 16
 
-SEARCH = DisSettings(finest_scale=2, descent_iterations=16, variational_iterations=5)
-"""Finds the motion, and once more what the first search left."""
+SEARCH = DisSettings(finest_octave=2, descent_iterations=16, variational_iterations=5)
+"""Finds the motion."""
 
-POLISH = DisSettings(finest_scale=1, descent_iterations=12, variational_iterations=0)
-"""Finds what is left, one octave finer; at that size smoothing costs much and gains nothing."""
+CORRECTION = DisSettings(finest_octave=2, descent_iterations=16, variational_iterations=0)
+"""Finds what the search left; smoothing again costs much and gains nothing."""
+
+POLISH = DisSettings(
+    finest_octave=1, descent_iterations=8, variational_iterations=0, patch_stride_px=6
+)
+"""Finds what is left, one octave finer."""
 
 REVERSAL_ITERATIONS = 2
 
@@ -68,23 +81,46 @@ def estimate_middle(grey0: GreyPicture, grey1: GreyPicture) -> FlowArray:
     height, width = grey0.shape
     if np.array_equal(grey0, grey1):
         return np.zeros((height, width, 2), np.float32)
-    bottom, right = max(0, MINIMUM_SIDE_PX - height), max(0, MINIMUM_SIDE_PX - width)
-    if bottom or right:
-        grey0 = np.pad(grey0, ((0, bottom), (0, right)), mode="edge")
-        grey1 = np.pad(grey1, ((0, bottom), (0, right)), mode="edge")
+    halvings = 1 if width * height > HALVING_PIXELS else 0
+    size = ((width + halvings) >> halvings, (height + halvings) >> halvings)
+    grey0, grey1 = _padded(shrink(grey0, size)), _padded(shrink(grey1, size))
     with ThreadPoolExecutor(max_workers=2) as directions:
-        middle = _first_guess(grey0, grey1, directions)
+        middle = _first_guess(grey0, grey1, halvings, directions)
         grid = pixel_grid(*grey0.shape)
-        for settings in (SEARCH, POLISH):
-            middle += _left_over(grey0, grey1, middle, grid, settings, directions)
-    return np.ascontiguousarray(middle[:height, :width])
+        for settings in (CORRECTION, POLISH):
+            middle += _left_over(grey0, grey1, middle, grid, settings.halved(halvings), directions)
+    return enlarge(middle[: size[1], : size[0]], (width, height))
+
+
+def shrink(grey: GreyPicture, size: tuple[int, int]) -> GreyPicture:
+    """Return a smaller picture of ``(width, height)``."""
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def enlarge(flow: FlowArray, size: tuple[int, int]) -> FlowArray:
+    """Return a flow of ``(width, height)``, in the pixels of that size."""
+    factors = (size[0] / flow.shape[1], size[1] / flow.shape[0])
+    # Scaled before it is enlarged, while it is small.
+    scaled = flow * np.array(factors, np.float32)
+    return np.asarray(cv2.resize(scaled, size), np.float32)
+
+
+def _padded(grey: GreyPicture) -> GreyPicture:
+    bottom, right = (max(0, MINIMUM_SIDE_PX - side) for side in grey.shape)
+    return np.pad(grey, ((0, bottom), (0, right)), mode="edge") if bottom or right else grey
 
 
 def _first_guess(
-    grey0: GreyPicture, grey1: GreyPicture, directions: ThreadPoolExecutor
+    grey0: GreyPicture, grey1: GreyPicture, halvings: int, directions: ThreadPoolExecutor
 ) -> FlowArray:
+    settings = SEARCH.halved(halvings)
+    size = (
+        (grey0.shape[1] << halvings) // GLIMPSE_SCALE,
+        (grey0.shape[0] << halvings) // GLIMPSE_SCALE,
+    )
+
     def from_middle(source: GreyPicture, target: GreyPicture) -> FlowArray:
-        flow = search(source, target, SEARCH, glimpse(source, target))
+        flow = search(source, target, settings, glimpse(source, target, size))
         return reverse(flow, timestep=0.5, iterations=REVERSAL_ITERATIONS)
 
     to_0 = directions.submit(from_middle, grey0, grey1)
@@ -109,19 +145,15 @@ def _left_over(
     return np.float32(0.5) * (forward.result() - backward.result())
 
 
-def glimpse(grey0: GreyPicture, grey1: GreyPicture) -> FlowArray | None:
-    """Return a rough flow 0->1 that spans large motion; None for pictures too small for it."""
-    height, width = grey0.shape
-    size = (width // GLIMPSE_SCALE, height // GLIMPSE_SCALE)
+def glimpse(grey0: GreyPicture, grey1: GreyPicture, size: tuple[int, int]) -> FlowArray | None:
+    """Return a rough flow 0->1 that spans large motion, found on pictures of ``size``.
+
+    None if that size is too small for it.
+    """
     if min(size) < GLIMPSE_MINIMUM_SIDE_PX:
         return None
-    small0, small1 = (
-        np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for grey in (grey0, grey1)
-    )
-    flow = search(small0, small1, GLIMPSE)
-    factors = np.array([width / size[0], height / size[1]], np.float32)
-    return np.asarray(cv2.resize(flow, (width, height)), np.float32) * factors
+    small0, small1 = shrink(grey0, size), shrink(grey1, size)
+    return enlarge(search(small0, small1, GLIMPSE), (grey0.shape[1], grey0.shape[0]))
 
 
 def search(
@@ -135,7 +167,7 @@ def search(
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     dis.setPatchSize(settings.patch_size_px)
     dis.setPatchStride(settings.patch_stride_px)
-    dis.setFinestScale(settings.finest_scale)
+    dis.setFinestScale(settings.finest_octave)
     dis.setGradientDescentIterations(settings.descent_iterations)
     dis.setVariationalRefinementIterations(settings.variational_iterations)
     flow = dis.calc(grey0, grey1, start)  # type: ignore[arg-type]  # None is its default

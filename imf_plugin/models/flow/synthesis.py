@@ -103,8 +103,7 @@ def _inside(positions: FlowArray) -> FloatArray | None:
     """Return the weight of each position, ``[H, W]``; None if all lie inside the picture."""
     height, width = positions.shape[:2]
     beyond: FloatArray | None = None
-    for axis, last in ((0, width - 1), (1, height - 1)):
-        position = positions[..., axis]
+    for position, last in zip(cv2.split(positions), (width - 1, height - 1), strict=True):
         if position.min() < 0 or position.max() > last:
             past = np.maximum(-position, position - np.float32(last))
             beyond = past if beyond is None else np.maximum(beyond, past)

@@ -102,6 +102,20 @@ def test_a_damaged_frame_is_replaced_by_its_predecessor_and_told(
         assert digest(reader.frame(4).rgb()) == whole[3]
 
 
+def test_many_damaged_frames_are_told_in_few_words(ffmpeg_clip: Callable[..., Path]) -> None:
+    clip = ffmpeg_clip("intra.mp4", "-c:v", "libx264", "-g", "1", frames=40)
+    data = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as container:
+        for packet in list(container.demux(video=0))[1:40]:
+            assert packet.pos is not None
+            data[packet.pos : packet.pos + packet.size] = b"\0" * packet.size
+    clip.write_bytes(bytes(data))
+    with open_media(clip) as reader:
+        assert len(set(all_digests(reader))) == 1
+        assert len(reader.warnings) < 12
+        assert "more frames than these are damaged" in reader.warnings[-1]
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_rotated_clip_comes_out_upright(
     ffmpeg_clip: Callable[..., Path],

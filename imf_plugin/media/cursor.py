@@ -22,6 +22,7 @@ class Cursor:
         self._upright = Uprighter(orientation_of(scan.first_picture))
         self._decoder = StreamDecoder(path, note)
         self._pictures: Iterator[av.VideoFrame] = self._decoder.pictures()
+        self.is_closed = False
         self._index = -1
         self._last: av.VideoFrame | None = None
         self._ahead: av.VideoFrame | None = None
@@ -29,6 +30,7 @@ class Cursor:
 
     def close(self) -> None:
         """Release the file; safe to call twice."""
+        self.is_closed = True
         self._pictures = iter(())
         self._last = self._ahead = self._result = None
         self._decoder.close()

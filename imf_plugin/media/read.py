@@ -90,6 +90,7 @@ class VideoReader:
         self._scan: StreamScan = scan_stream(path)
         self.info: MediaInfo = describe(path, self._scan)
         self.warnings: list[str] = list(self.info.warnings)
+        self._is_closed = False
         self._cursor: Cursor | None = None
         self._open_cursors: list[Cursor] = []
 
@@ -105,7 +106,11 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Release the file; iterators that are still open end with it."""
+        """Release the file; iterators that are still open end with it.
+
+        Not to be called while another thread decodes.
+        """
+        self._is_closed = True
         for cursor in self._open_cursors:
             cursor.close()
         self._open_cursors.clear()
@@ -115,8 +120,10 @@ class VideoReader:
         """Yield the frames ``start`` to ``stop`` (not included) in presentation order.
 
         Raises:
-            ValueError: If the range does not lie within the video.
+            ValueError: If the range does not lie within the video, or the reader is closed.
         """
+        if self._is_closed:
+            raise ValueError(f"the reader of {self.info.path} is closed")
         end = self.info.frame_count if stop is None else stop
         if not 0 <= start <= end <= self.info.frame_count:
             raise ValueError(
@@ -132,6 +139,8 @@ class VideoReader:
         """
         if not 0 <= index < self.info.frame_count:
             raise IndexError(f"no such frame, got {index = }, {self.info.frame_count = }")
+        if self._is_closed:
+            raise ValueError(f"the reader of {self.info.path} is closed")
         if self._cursor is None:
             self._cursor = self._new_cursor()
         return self._frame(self._cursor, index)
@@ -140,6 +149,8 @@ class VideoReader:
         cursor = self._new_cursor()
         try:
             for index in range(start, stop):
+                if cursor.is_closed:
+                    return
                 yield self._frame(cursor, index)
         finally:
             cursor.close()

@@ -81,6 +81,21 @@ def test_asking_for_frames_that_are_not_there_is_a_programming_error(
             reader.frames(0, 4)
 
 
+def test_closing_a_reader_ends_its_iterators_and_refuses_new_ones(
+    ffmpeg_clip: Callable[..., Path],
+) -> None:
+    reader = open_media(ffmpeg_clip("clip.mp4", "-c:v", "libx264", frames=5))
+    frames = reader.frames()
+    next(frames)
+    reader.close()
+    reader.close()
+    assert list(frames) == []
+    with pytest.raises(ValueError, match="is closed"):
+        reader.frame(0)
+    with pytest.raises(ValueError, match="is closed"):
+        reader.frames()
+
+
 def test_a_damaged_frame_is_replaced_by_its_predecessor_and_told(
     ffmpeg_clip: Callable[..., Path],
 ) -> None:

@@ -26,7 +26,9 @@ class Made:
     pictures: tuple[Pixels, ...]
     """One for each of the interval's timesteps."""
     seconds: float
-    """How long all of them took together."""
+    """How long all of them took together, by the clock on the wall."""
+    cpu_seconds: float
+    """Processor time of all threads together; 0 where the system does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,32 @@ class MethodInfo:
     """Whether it is one of ours or a peer."""
     summary: str
     """One line, with the settings that matter."""
+
+
+class Stopwatch:
+    """Measures what this process spends from now on; waits for the GPU before it looks."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        self._spent: tuple[float, float] | None = None
+        self._begin = self._now()
+
+    def stop_clock(self) -> None:
+        """Stop, while the pictures are still to be converted."""
+        wall, cpu = self._now()
+        self._spent = (wall - self._begin[0], cpu - self._begin[1])
+
+    def stop(self, pictures: tuple[Pixels, ...]) -> Made:
+        """Return what was made with what it took, stopping now if that was not done."""
+        if self._spent is None:
+            self.stop_clock()
+        assert self._spent is not None
+        return Made(pictures=pictures, seconds=self._spent[0], cpu_seconds=self._spent[1])
+
+    def _now(self) -> tuple[float, float]:
+        if self._device.startswith("cuda"):
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter(), time.process_time()
 
 
 class PairMethod(Protocol):
@@ -59,12 +87,12 @@ class Blending:
 
     def make(self, interval: Interval) -> Made:
         """Make the frames at the interval's timesteps."""
-        started = time.perf_counter()
+        watch = Stopwatch()
         pictures = tuple(
             _blend(interval.before, interval.after, float(timestep))
             for timestep in interval.timesteps
         )
-        return Made(pictures=pictures, seconds=time.perf_counter() - started)
+        return watch.stop(pictures)
 
 
 class ModelMethod:
@@ -91,22 +119,13 @@ class ModelMethod:
         before = to_tensor(interval.before, self._device)
         after = to_tensor(interval.after, self._device)
         known = self._last if self._last and self._last[0] is interval.before else None
-        wait_for(self._device)
-        started = time.perf_counter()
+        watch = Stopwatch(self._device)
         state0 = known[1] if known else self._model.encode(before)
         state1 = self._model.encode(after)
         frames = self._model.interpolate(state0, state1, interval.timesteps)
-        wait_for(self._device)
-        seconds = time.perf_counter() - started
+        watch.stop_clock()
         self._last = (interval.after, state1)
-        pictures = tuple(to_pixels(frame, deep=deep) for frame in frames)
-        return Made(pictures=pictures, seconds=seconds)
-
-
-def wait_for(device: str) -> None:
-    """Wait until the device has done all it was asked, so that the clock tells the truth."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
+        return watch.stop(tuple(to_pixels(frame, deep=deep) for frame in frames))
 
 
 def _blend(before: Pixels, after: Pixels, timestep: float) -> Pixels:

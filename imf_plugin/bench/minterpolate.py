@@ -15,6 +15,7 @@ Time is that of the process with the filter less that of the same process with f
 instead of made: start, reading, colour conversion and output cancel out.
 """
 
+import os
 import subprocess
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imf_plugin.bench.items import Item
 from imf_plugin.bench.methods import Made, MethodInfo
@@ -99,7 +101,7 @@ class Minterpolate:
         Raises:
             EncoderFailed: If ffmpeg fails or gives another number of frames than it should.
         """
-        seconds = self._seconds_per_interval(item)
+        seconds, cpu_seconds = self._seconds_per_interval(item)
         shape = _shape_of(item)
         made = self._frames(item, shape)
         if next(made, None) is None:
@@ -111,7 +113,7 @@ class Minterpolate:
                     f"minterpolate gave too few frames for {item.name}: "
                     f"it stopped in interval {index + 1} of {item.interval_count}"
                 )
-            yield Made(pictures=pictures, seconds=seconds)
+            yield Made(pictures=pictures, seconds=seconds, cpu_seconds=cpu_seconds)
         if next(made, None) is not None:
             raise EncoderFailed(f"minterpolate gave too many frames for {item.name}")
 
@@ -146,24 +148,26 @@ class Minterpolate:
                 feeder.join()
                 process.stdout.close()
 
-    def _seconds_per_interval(self, item: Item) -> float:
+    def _seconds_per_interval(self, item: Item) -> tuple[float, float]:
+        """Return the seconds on the wall and of the processor."""
         count = min(item.interval_count, TIMED_INTERVALS)
         repeats = max(1, TIMED_AT_LEAST // count)
         shape = _shape_of(item)
         repeating = f"{_WORKING_FORMAT},fps={item.stride}"
-        seconds = 0.0
+        spent = np.zeros(2)
         with tempfile.TemporaryDirectory(prefix="imf-bench-") as folder:
             path = Path(folder, "kept.rgb")
             _write_kept_frames(item, count, path)
             for _ in range(repeats):
-                seconds -= self._timed(_conversion(shape, str(path), repeating))
-                seconds += self._timed(_conversion(shape, str(path), _filter(item.stride)))
-        return max(seconds, 0.0) / (count * repeats)
+                spent -= self._timed(_conversion(shape, str(path), repeating))
+                spent += self._timed(_conversion(shape, str(path), _filter(item.stride)))
+        seconds, cpu_seconds = np.maximum(spent, 0.0) / (count * repeats)
+        return float(seconds), float(cpu_seconds)
 
-    def _timed(self, conversion: list[str]) -> float:
-        started = time.perf_counter()
+    def _timed(self, conversion: list[str]) -> NDArray[np.float64]:
+        before = _now()
         run_ffmpeg(self._ffmpeg, [*conversion, "-f", "null", "-"], _PURPOSE)
-        return time.perf_counter() - started
+        return _now() - before
 
 
 class _Feeder(threading.Thread):
@@ -207,6 +211,12 @@ def _kept_frames(item: Item, count: int) -> Iterator[Pixels]:
             yield interval.before
         yield interval.after
     yield interval.after
+
+
+def _now() -> NDArray[np.float64]:
+    """Return the clock, and the processor time of child processes that have ended."""
+    times = os.times()
+    return np.array([time.perf_counter(), times.children_user + times.children_system])
 
 
 def _shape_of(item: Item) -> _Shape:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from imf_plugin.bench.machine import Machine
 from imf_plugin.bench.methods import MethodInfo
@@ -15,6 +15,8 @@ from imf_plugin.bench.metrics import Score, mean_score
 from imf_plugin.errors import MediaError, OutputRefused, UnreadableMedia
 
 FORMAT_VERSION: Final = 1
+
+type Clock = Literal["wall", "cpu"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,14 @@ class ItemResult:
     score: Score
     """Means over these frames."""
     seconds_per_frame: float
-    """Seconds per new frame."""
+    """Seconds per new frame, by the clock on the wall."""
+    cpu_seconds_per_frame: float
+    """Processor seconds per new frame, all threads together; 0 where unknown. Steadier than the
+    clock on a busy machine, but it gives no credit for the use of several cores or a GPU."""
+
+    def seconds(self, clock: Clock) -> float:
+        """Return the seconds per new frame on one of the two clocks."""
+        return self.seconds_per_frame if clock == "wall" else self.cpu_seconds_per_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +81,19 @@ class BenchReport:
         """Return the mean over the items of a group; each item counts once."""
         return mean_score([result.score for result in self.of_group(group, method)])
 
-    def mean_seconds(self, group: str, method: str) -> float:
+    def mean_seconds(self, group: str, method: str, *, clock: Clock = "wall") -> float:
         """Return the mean seconds per new frame over the items of a group."""
-        seconds = [result.seconds_per_frame for result in self.of_group(group, method)]
+        seconds = [result.seconds(clock) for result in self.of_group(group, method)]
         return sum(seconds) / len(seconds)
 
-    def speed_ratio(self, group: str, method: str, other: str) -> float:
+    def speed_ratio(self, group: str, method: str, other: str, *, clock: Clock = "wall") -> float:
         """Return how many times as long ``other`` takes per new frame as ``method``.
 
         The geometric mean over the items of the group, so that large pictures do not drown the
         small ones; not a number where the clock could not resolve one of the two.
         """
         pairs = zip(self.of_group(group, method), self.of_group(group, other), strict=True)
-        ratios = [(b.seconds_per_frame, a.seconds_per_frame) for a, b in pairs]
+        ratios = [(b.seconds(clock), a.seconds(clock)) for a, b in pairs]
         if any(theirs <= 0 or ours <= 0 for theirs, ours in ratios):
             return math.nan
         return math.exp(sum(math.log(theirs / ours) for theirs, ours in ratios) / len(ratios))
@@ -104,15 +113,23 @@ class BenchReport:
                 "method": method.name,
                 **asdict(self.mean(group, method.name)),
                 "seconds_per_frame": self.mean_seconds(group, method.name),
-                "times_as_fast_as": {
-                    peer: _finite(self.speed_ratio(group, method.name, peer))
-                    for peer in peers
-                    if peer != method.name
-                },
+                "cpu_seconds_per_frame": self.mean_seconds(group, method.name, clock="cpu"),
+                "times_as_fast_as": self._ratios(group, method.name, peers, "wall"),
+                "times_less_cpu_than": self._ratios(group, method.name, peers, "cpu"),
             }
             for group in self.groups
             for method in self.methods
         ]
+
+    def _ratios(
+        self, group: str, method: str, peers: Sequence[str], clock: Clock
+    ) -> dict[str, float | None]:
+        others = [peer for peer in peers if peer != method]
+        ratios = [self.speed_ratio(group, method, peer, clock=clock) for peer in others]
+        return {
+            peer: ratio if math.isfinite(ratio) else None
+            for peer, ratio in zip(others, ratios, strict=True)
+        }
 
 
 def from_json(text: str, source: str = "the report") -> BenchReport:
@@ -179,7 +196,3 @@ def cannot_write(path: Path, error: OSError) -> MediaError:
 def order_methods(methods: Sequence[MethodInfo]) -> tuple[MethodInfo, ...]:
     """Return models before peers, otherwise as they come."""
     return tuple(sorted(methods, key=lambda method: method.kind != "model"))
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

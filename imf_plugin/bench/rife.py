@@ -6,7 +6,6 @@ timing) follows what that package does at scale 1.
 """
 
 import pickle
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imf_plugin.bench.items import Interval
-from imf_plugin.bench.methods import Made, MethodInfo, wait_for
+from imf_plugin.bench.methods import Made, MethodInfo, Stopwatch
 from imf_plugin.engine.pixels import to_pixels, to_tensor
 from imf_plugin.errors import ModelError
 
@@ -57,19 +56,15 @@ class Rife:
         pair = torch.cat(
             [to_tensor(picture, self._device) for picture in (interval.before, interval.after)]
         ).unsqueeze(0)
-        wait_for(self._device)
-        started = time.perf_counter()
+        watch = Stopwatch(self._device)
         padded = F.pad(pair, (0, -width % _PADDING_PX, 0, -height % _PADDING_PX))
         frames: list[Tensor] = []
         for timestep in interval.timesteps:
             _, _, merged = self._network(padded, float(timestep), _SCALES)
             frames.append(merged[-1][0, :, :height, :width])
-        wait_for(self._device)
-        seconds = time.perf_counter() - started
+        watch.stop_clock()
         deep = interval.before.dtype == np.uint16
-        return Made(
-            pictures=tuple(to_pixels(frame, deep=deep) for frame in frames), seconds=seconds
-        )
+        return watch.stop(tuple(to_pixels(frame, deep=deep) for frame in frames))
 
 
 def _load_network(device: str) -> Any:

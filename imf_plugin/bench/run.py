@@ -141,11 +141,13 @@ class _Tally:
 
     scores: list[Score] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def add(self, interval: Interval, made: Made) -> list[Score]:
         new = [score(*pair) for pair in zip(made.pictures, interval.truths, strict=True)]
         self.scores += new
         self.seconds += made.seconds
+        self.cpu_seconds += made.cpu_seconds
         return new
 
 
@@ -210,4 +212,5 @@ def _result(item: Item, method: str, size: Size, tally: _Tally) -> ItemResult:
         frames=len(tally.scores),
         score=mean_score(tally.scores),
         seconds_per_frame=tally.seconds / len(tally.scores),
+        cpu_seconds_per_frame=tally.cpu_seconds / len(tally.scores),
     )

@@ -11,12 +11,12 @@ from imf_plugin.bench.report import BenchReport, ItemResult
 @dataclass(frozen=True, kw_only=True)
 class _Figure:
     title: str
-    field: Literal["psnr_db", "ssim", "interpolation_error", "seconds_per_frame"]
+    field: Literal["psnr_db", "ssim", "interpolation_error", "wall", "cpu"]
     digits: int
 
     def of(self, result: ItemResult) -> float:
-        if self.field == "seconds_per_frame":
-            return result.seconds_per_frame
+        if self.field == "wall" or self.field == "cpu":
+            return result.seconds(self.field)
         return float(getattr(result.score, self.field))
 
 
@@ -28,7 +28,8 @@ _FIGURES: Final = (
         field="interpolation_error",
         digits=2,
     ),
-    _Figure(title="seconds per new frame", field="seconds_per_frame", digits=4),
+    _Figure(title="seconds per new frame", field="wall", digits=4),
+    _Figure(title="CPU seconds per new frame, all threads together", field="cpu", digits=4),
 )
 
 
@@ -80,10 +81,12 @@ def _item_table(report: BenchReport, group: str, figure: _Figure) -> str:
 
 def _mean_table(report: BenchReport, group: str) -> str:
     peers = [method.name for method in report.methods if method.kind == "peer"]
-    rows = [["method", "PSNR", "SSIM", "error", "s/frame", *(f"x {peer}" for peer in peers)]]
+    heading = ["method", "PSNR", "SSIM", "error", "s/frame", *(f"x {peer}" for peer in peers)]
+    rows = [[*heading, "CPU s/frame", *(f"x {peer}" for peer in peers)]]
     for method in report.methods:
         mean = report.mean(group, method.name)
         ratios = [report.speed_ratio(group, method.name, peer) for peer in peers]
+        cpu_ratios = [report.speed_ratio(group, method.name, peer, clock="cpu") for peer in peers]
         rows.append(
             [
                 method.name,
@@ -92,12 +95,14 @@ def _mean_table(report: BenchReport, group: str) -> str:
                 _number(mean.interpolation_error, 2),
                 _number(report.mean_seconds(group, method.name), 4),
                 *(_significant(ratio) for ratio in ratios),
+                _number(report.mean_seconds(group, method.name, clock="cpu"), 4),
+                *(_significant(ratio) for ratio in cpu_ratios),
             ]
         )
     count = len(report.of_group(group, report.methods[0].name))
     title = f"{group}: means of {count} items"
     if peers:
-        title += "; x PEER = times as fast as that peer per new frame"
+        title += "; x PEER = that peer's seconds per new frame over the method's"
     return f"{title}\n{_table(rows)}"
 
 

@@ -91,6 +91,7 @@ def test_blending_weighs_by_time_and_rounds() -> None:
     assert [int(picture[0, 0, 0]) for picture in made.pictures] == [58, 105, 152]
     assert all(picture.dtype == np.uint8 for picture in made.pictures)
     assert made.seconds > 0
+    assert made.cpu_seconds >= 0
 
 
 def test_blending_keeps_16_bits() -> None:
@@ -127,6 +128,7 @@ def test_frames_of_minterpolate_are_those_of_the_right_time(
     kept = set(range(0, count, stride))
     assert shown == [index / stride for index in range(count) if index not in kept]
     assert all(one.seconds == made[0].seconds >= 0 for one in made)
+    assert all(one.cpu_seconds == made[0].cpu_seconds >= 0 for one in made)
 
 
 @needs_minterpolate
@@ -150,7 +152,7 @@ def test_an_item_that_breaks_while_minterpolate_reads_it_is_reported(
 ) -> None:
     write_clip(tmp_path / "pan.mkv", [panning(index / 2) for index in range(9)])
     (whole,) = find_items(tmp_path, frames=None).items
-    monkeypatch.setattr(Minterpolate, "_seconds_per_interval", lambda *_: 0.0)
+    monkeypatch.setattr(Minterpolate, "_seconds_per_interval", lambda *_: (0.0, 0.0))
 
     class Breaking:
         name, group, stride = whole.name, whole.group, whole.stride

@@ -32,6 +32,7 @@ def _result(item: str, group: str, method: str, psnr_db: float, seconds: float) 
         frames=3,
         score=Score(psnr_db=psnr_db, ssim=0.9, interpolation_error=2.0),
         seconds_per_frame=seconds,
+        cpu_seconds_per_frame=2 * seconds if method == "flow" else seconds,
     )
 
 
@@ -70,6 +71,7 @@ def test_means_count_each_item_of_a_group_once(report: BenchReport) -> None:
 def test_the_speed_ratio_is_the_geometric_mean_over_items(report: BenchReport) -> None:
     assert report.speed_ratio("clips", "flow", "blend") == pytest.approx(math.sqrt(4 * 9))
     assert report.speed_ratio("clips", "blend", "flow") == pytest.approx(1 / 6)
+    assert report.speed_ratio("clips", "flow", "blend", clock="cpu") == pytest.approx(3)
     assert math.isnan(report.speed_ratio("triplets", "flow", "blend"))
 
 
@@ -87,6 +89,7 @@ def test_json_has_means_and_ratios_and_no_numbers_that_json_lacks(report: BenchR
     first = data["means"][0]
     assert (first["group"], first["method"], first["psnr_db"]) == ("clips", "flow", 32.0)
     assert first["times_as_fast_as"]["blend"] == pytest.approx(6.0)
+    assert first["times_less_cpu_than"]["blend"] == pytest.approx(3.0)
     triplets = [row for row in data["means"] if row["group"] == "triplets"]
     assert triplets[0]["times_as_fast_as"] == {"blend": None}
 
@@ -114,8 +117,8 @@ def test_the_text_shows_every_item_the_means_and_the_machine(report: BenchReport
     lines = [line.split() for line in text.splitlines()]
     assert ["clips/a", "640x480", "3", "30.00", "20.00"] in lines
     assert ["mean", "6", "32.00", "20.50"] in lines
-    assert ["flow", "32.00", "0.9000", "2.00", "0.2000", "6"] in lines
-    assert ["flow", "40.00", "0.9000", "2.00", "0.2000", "-"] in lines
+    assert ["flow", "32.00", "0.9000", "2.00", "0.2000", "6", "0.4000", "3"] in lines
+    assert ["flow", "40.00", "0.9000", "2.00", "0.2000", "-", "0.4000", "-"] in lines
     assert "A CPU, 2 cores" in text
     assert "all frames" in text
     assert text.endswith("note: something was left out\n")

@@ -4,8 +4,10 @@ Both pictures are warped to the timestep and mixed. Where a picture has nothing 
 the motion comes from outside it, the other one counts more. Where the warped pictures agree no
 better than the unwarped ones, the flow is not to be trusted and plain blending takes over, softly.
 
-Pictures here are float32 planes ``[C, H, W]``.
+Pictures here are float32 planes ``[C, H, W]``; channels are worked on at the same time.
 """
+
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
 
 type Picture = NDArray[np.float32]
+type Plane = NDArray[np.float32]
 
 OUTSIDE_MARGIN_PX = 2.0
 """How far outside a picture its word has sunk to the least."""
@@ -42,45 +45,67 @@ def synthesise(
 ) -> Picture:
     """Return the picture at ``timestep``, 0 < timestep < 1."""
     flow = flow_at(middle_flow, timestep)
-    height, width = flow.shape[:2]
-    grid = pixel_grid(height, width)
+    grid = pixel_grid(*flow.shape[:2])
     positions0 = grid - np.float32(timestep) * flow
     positions1 = grid + np.float32(1 - timestep) * flow
-    warped0, warped1 = warp(picture0, positions0), warp(picture1, positions1)
-    distrust = flow_distrust(picture0, picture1, warped0, warped1)
-    made = _mix(warped0, warped1, _share_of_1(positions0, positions1, timestep))
-    made += distrust * (_mix(picture0, picture1, np.float32(timestep)) - made)
-    return _within_range_of(picture0, picture1, made)
+    share_of_1 = _share_of_1(positions0, positions1, timestep)
+    made = np.empty_like(picture0)
+
+    def warp_both(channel: int) -> tuple[Plane, Plane]:
+        return warp(picture0[channel], positions0), warp(picture1[channel], positions1)
+
+    def mix(channel: int) -> None:
+        plane0, plane1 = picture0[channel], picture1[channel]
+        warped0, warped1 = warped[channel]
+        mixed = _mix(warped0, warped1, share_of_1)
+        blended = _mix(plane0, plane1, np.float32(timestep))
+        blended -= mixed
+        blended *= distrust
+        mixed += blended
+        # Bicubic lookup may go beyond the extremes of the keyframes.
+        low, high = min(plane0.min(), plane1.min()), max(plane0.max(), plane1.max())
+        np.clip(mixed, low, high, out=made[channel])
+
+    channels = range(len(picture0))
+    with ThreadPoolExecutor(max_workers=len(channels)) as planes:
+        warped = list(planes.map(warp_both, channels))
+        distrust = flow_distrust(list(zip(picture0, picture1, strict=True)), warped, planes)
+        list(planes.map(mix, channels))
+    return made
 
 
-def warp(picture: Picture, positions: FlowArray) -> Picture:
-    """Look ``picture`` up at ``positions``, bicubic: bilinear would visibly soften the frame."""
-    planes = [sample(plane, positions, interpolation=cv2.INTER_CUBIC) for plane in picture]
-    return np.stack(planes)
+def warp(plane: Plane, positions: FlowArray) -> Plane:
+    """Look ``plane`` up at ``positions``, bicubic: bilinear would visibly soften the frame."""
+    return sample(plane, positions, interpolation=cv2.INTER_CUBIC)
 
 
 def flow_distrust(
-    picture0: Picture, picture1: Picture, warped0: Picture, warped1: Picture
+    still: list[tuple[Plane, Plane]], warped: list[tuple[Plane, Plane]], planes: Executor
 ) -> FloatArray:
     """Return how little the flow explains, ``[H, W]``: 0 means warp, 1 means blend.
 
     Only the colour channels are judged, and a change of brightness over the whole picture is not
     held against the flow.
+
+    Args:
+        still: For each channel the plane of both keyframes.
+        warped: The same, warped to the timestep.
+        planes: What runs the work on the channels.
     """
-    brightening = (picture1[:3] - picture0[:3]).mean(axis=(1, 2), keepdims=True)
-    warped_mismatch = _mismatch(warped0[:3], warped1[:3], brightening)
-    still_mismatch = _mismatch(picture0[:3], picture1[:3], brightening)
+    brightening = [np.float32(plane1.mean() - plane0.mean()) for plane0, plane1 in still[:3]]
+    warped_mismatch = sum(planes.map(_mismatch, warped[:3], brightening)) / np.float32(3)
+    still_mismatch = sum(planes.map(_mismatch, still[:3], brightening)) / np.float32(3)
     excess = warped_mismatch - np.float32(DISTRUST_RATIO) * still_mismatch
     width = np.float32(DISTRUST_SOFTNESS) * still_mismatch + np.float32(NOISE_LEVEL)
     distrust = np.float32(1) / (np.float32(1) + np.exp(-excess / width))
-    height_px, width_px = picture0.shape[1:]
+    height_px, width_px = still[0][0].shape
     return np.asarray(cv2.resize(distrust, (width_px, height_px)), np.float32)
 
 
-def _mismatch(picture0: Picture, picture1: Picture, brightening: FloatArray) -> FloatArray:
-    difference = picture1 - picture0
-    difference -= brightening
-    mismatch = np.abs(difference, out=difference).mean(axis=0)
+def _mismatch(pair: tuple[Plane, Plane], brightening: np.float32) -> FloatArray:
+    mismatch = np.subtract(pair[1], pair[0])
+    mismatch -= brightening
+    np.abs(mismatch, out=mismatch)
     height, width = mismatch.shape
     size = (max(1, width // MISMATCH_SCALE), max(1, height // MISMATCH_SCALE))
     smaller = cv2.resize(mismatch, size, interpolation=cv2.INTER_AREA)
@@ -112,17 +137,9 @@ def _inside(positions: FlowArray) -> FloatArray | None:
     return np.clip(1 - beyond / np.float32(OUTSIDE_MARGIN_PX), OUTSIDE_WEIGHT, 1)
 
 
-def _mix(picture0: Picture, picture1: Picture, share_of_1: FloatArray | np.float32) -> Picture:
-    # This form gives back equal pictures exactly, which a sum of two products does not.
-    mixed = picture1 - picture0
+def _mix(plane0: Plane, plane1: Plane, share_of_1: FloatArray | np.float32) -> Plane:
+    # This form gives back equal planes exactly, which a sum of two products does not.
+    mixed = np.subtract(plane1, plane0)
     mixed *= share_of_1
-    mixed += picture0
+    mixed += plane0
     return mixed
-
-
-def _within_range_of(picture0: Picture, picture1: Picture, made: Picture) -> Picture:
-    """Cut off what bicubic lookup adds beyond the extremes of the keyframes."""
-    for plane0, plane1, plane in zip(picture0, picture1, made, strict=True):
-        low, high = min(plane0.min(), plane1.min()), max(plane0.max(), plane1.max())
-        np.clip(plane, low, high, out=plane)
-    return made

@@ -21,8 +21,18 @@ LN_2 = tl.constexpr(0.6931471805599453)
 
 @triton.jit
 def query_block(
-    centre, c_q, c_xy, Nq, q_rows, q_columns, radius, rows, columns,
-    WINDOWED: tl.constexpr, SIDE: tl.constexpr, BLOCK_Q: tl.constexpr,
+    centre,
+    c_q,
+    c_xy,
+    Nq,
+    q_rows,
+    q_columns,
+    radius,
+    rows,
+    columns,
+    WINDOWED: tl.constexpr,
+    SIDE: tl.constexpr,
+    BLOCK_Q: tl.constexpr,
 ):
     """Queries of this program, their centres, and the box of keys: left, top, width, how many."""
     block = tl.program_id(0)
@@ -57,8 +67,17 @@ def query_block(
 
 @triton.jit
 def key_block(
-    first, c_x, c_y, left, top, width, count, radius, columns,
-    WINDOWED: tl.constexpr, BLOCK_K: tl.constexpr,
+    first,
+    c_x,
+    c_y,
+    left,
+    top,
+    width,
+    count,
+    radius,
+    columns,
+    WINDOWED: tl.constexpr,
+    BLOCK_K: tl.constexpr,
 ):
     """Keys number `first` and on of the box, which of them exist, and which each query sees."""
     lane = first + tl.arange(0, BLOCK_K)
@@ -79,7 +98,8 @@ def key_block(
 @triton.jit
 def align_fwd_kernel(
     query, key, value, query_xy, key_xy, centre, values, displacement, confidence, lse, best,
-    scale, h, Nq, q_rows, q_columns, radius, rows, columns, D, DV,
+    scale, h, Nq, q_rows, q_columns, radius, rows, columns,
+    D: tl.constexpr, DV: tl.constexpr,
     q_b, q_h, q_n, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d, c_b, c_h, c_q, c_xy,
     WINDOWED: tl.constexpr, KEEP: tl.constexpr, SIDE: tl.constexpr, PRECISION: tl.constexpr,
     BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, BLOCK_D: tl.constexpr,
@@ -110,8 +130,8 @@ def align_fwd_kernel(
             first, c_x, c_y, left, top, width, count, radius, columns, WINDOWED, BLOCK_K
         )
         place64 = place.to(tl.int64)
-        at = key + place64[None, :] * k_n + d[:, None] * k_d
-        k = tl.load(at, mask=there[None, :] & (d < D)[:, None], other=0.0)
+        at_key = key + place64[None, :] * k_n + d[:, None] * k_d
+        k = tl.load(at_key, mask=there[None, :] & (d < D)[:, None], other=0.0)
         score = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2_E)
         score = tl.where(seen, score, -float("inf"))
         if KEEP:
@@ -132,13 +152,13 @@ def align_fwd_kernel(
         sum_x = sum_x * fade + tl.sum(share * k_x[None, :], 1)
         sum_y = sum_y * fade + tl.sum(share * k_y[None, :], 1)
         rounded = share.to(value.dtype.element_ty)
-        at = value + place64[:, None] * v_n
-        some = tl.load(at + v[None, :] * v_d, mask=there[:, None] & (v < DV)[None, :], other=0.0)
+        at_value = value + place64[:, None] * v_n
+        part = there[:, None] & (v < DV)[None, :]
+        some = tl.load(at_value + v[None, :] * v_d, mask=part, other=0.0)
         sum_v = tl.dot(rounded, some, sum_v * fade[:, None], input_precision=PRECISION)
         if BLOCK_W > 1:
-            rest = tl.load(
-                at + w[None, :] * v_d, mask=there[:, None] & (w < DV)[None, :], other=0.0
-            )
+            part_w = there[:, None] & (w < DV)[None, :]
+            rest = tl.load(at_value + w[None, :] * v_d, mask=part_w, other=0.0)
             sum_w = tl.dot(rounded, rest, sum_w * fade[:, None], input_precision=PRECISION)
         highest = now
     # Lanes without a query saw no key: keep their division quiet, nothing of it is stored.
@@ -161,7 +181,21 @@ def align_fwd_kernel(
 
 @triton.jit
 def score_slope(
-    q, k, g, v_t, by_x, by_y, sure, offset, lse, best, k_x, k_y, place, seen, scale,
+    q,
+    k,
+    g,
+    v_t,
+    by_x,
+    by_y,
+    sure,
+    offset,
+    lse,
+    best,
+    k_x,
+    k_y,
+    place,
+    seen,
+    scale,
     PRECISION: tl.constexpr,
 ):
     """Probabilities, and the gradient of every score; queries down, keys across."""
@@ -190,7 +224,8 @@ def query_facts(gradient_xy, gradient_sure, offset, lse, best, row, valid):
 def align_bwd_query_kernel(
     gradient, gradient_xy, gradient_sure, offset, lse, best,
     query, key, value, key_xy, centre, to_query, to_key, to_value,
-    scale, h, Nq, Nk, q_rows, q_columns, radius, rows, columns, D, DV,
+    scale, h, Nq, Nk, q_rows, q_columns, radius, rows, columns,
+    D: tl.constexpr, DV: tl.constexpr,
     q_b, q_h, q_n, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d, c_b, c_h, c_q, c_xy,
     WINDOWED: tl.constexpr, SIDE: tl.constexpr, PRECISION: tl.constexpr,
     BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_V: tl.constexpr,
@@ -220,10 +255,10 @@ def align_bwd_query_kernel(
             first, c_x, c_y, left, top, width, count, radius, columns, WINDOWED, BLOCK_K
         )
         place64 = place.to(tl.int64)
-        at = key + place64[None, :] * k_n + d[:, None] * k_d
-        k = tl.load(at, mask=there[None, :] & (d < D)[:, None], other=0.0)
-        at = value + place64[None, :] * v_n + v[:, None] * v_d
-        v_t = tl.load(at, mask=there[None, :] & (v < DV)[:, None], other=0.0)
+        at_key = key + place64[None, :] * k_n + d[:, None] * k_d
+        k = tl.load(at_key, mask=there[None, :] & (d < D)[:, None], other=0.0)
+        at_value = value + place64[None, :] * v_n + v[:, None] * v_d
+        v_t = tl.load(at_value, mask=there[None, :] & (v < DV)[:, None], other=0.0)
         k_x = tl.load(key_xy + place64 * 2, mask=there, other=0.0).to(tl.float32)
         k_y = tl.load(key_xy + place64 * 2 + 1, mask=there, other=0.0).to(tl.float32)
         share, slope = score_slope(
@@ -233,20 +268,21 @@ def align_bwd_query_kernel(
         slope = slope.to(q.dtype)
         total = tl.dot(slope, tl.trans(k), total, input_precision=PRECISION)
         if WINDOWED:
-            at = (first_key + place64)[:, None]
-            change = tl.dot(tl.trans(slope), q, input_precision=PRECISION)
-            ok = there[:, None] & (d < D)[None, :]
-            tl.atomic_add(to_key + at * D + d[None, :], change, ok, "relaxed")
-            change = tl.dot(tl.trans(share.to(g.dtype)), g, input_precision=PRECISION)
-            ok = there[:, None] & (v < DV)[None, :]
-            tl.atomic_add(to_value + at * DV + v[None, :], change, ok, "relaxed")
+            own = (first_key + place64)[:, None]
+            by_key = tl.dot(tl.trans(slope), q, input_precision=PRECISION)
+            ok_key = there[:, None] & (d < D)[None, :]
+            tl.atomic_add(to_key + own * D + d[None, :], by_key, ok_key, "relaxed")
+            by_value = tl.dot(tl.trans(share.to(g.dtype)), g, input_precision=PRECISION)
+            ok_value = there[:, None] & (v < DV)[None, :]
+            tl.atomic_add(to_value + own * DV + v[None, :], by_value, ok_value, "relaxed")
     tl.store(to_query + row[:, None] * D + d[None, :], total, valid[:, None] & (d < D)[None, :])
 
 
 @triton.jit
 def align_bwd_key_kernel(
     gradient, gradient_xy, gradient_sure, offset, lse, best,
-    query, key, value, key_xy, to_key, to_value, scale, h, Nq, Nk, D, DV,
+    query, key, value, key_xy, to_key, to_value, scale, h, Nq, Nk,
+    D: tl.constexpr, DV: tl.constexpr,
     q_b, q_h, q_n, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d,
     PRECISION: tl.constexpr,
     BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_V: tl.constexpr,
@@ -271,10 +307,10 @@ def align_bwd_key_kernel(
         valid = number < Nq
         number64 = number.to(tl.int64)
         row = tl.program_id(1).to(tl.int64) * Nq + number64
-        at = query + number64[:, None] * q_n + d[None, :] * q_d
-        q = tl.load(at, mask=valid[:, None] & (d < D)[None, :], other=0.0)
-        at = gradient + row[:, None] * DV + v[None, :]
-        g = tl.load(at, mask=valid[:, None] & (v < DV)[None, :], other=0.0)
+        at_query = query + number64[:, None] * q_n + d[None, :] * q_d
+        q = tl.load(at_query, mask=valid[:, None] & (d < D)[None, :], other=0.0)
+        at_gradient = gradient + row[:, None] * DV + v[None, :]
+        g = tl.load(at_gradient, mask=valid[:, None] & (v < DV)[None, :], other=0.0)
         by_x, by_y, sure, less, norm, most = query_facts(
             gradient_xy, gradient_sure, offset, lse, best, row, valid
         )
@@ -381,7 +417,7 @@ def forward_sizes(D: int, DV: int, dtype: torch.dtype, windowed: bool) -> dict[s
     wide = dtype == torch.float32
     return {
         "BLOCK_Q": 64 if windowed or wide else 128,
-        "BLOCK_K": 32 if wide else 64,
+        "BLOCK_K": 32 if windowed or wide else 64,
         "BLOCK_D": max(16, triton.next_power_of_2(D)),
         "BLOCK_V": block_v,
         "BLOCK_W": block_w,

@@ -14,7 +14,9 @@ from imf_kernels.splat.cpu import Splatted
 
 
 @triton.jit
-def landing(flow, metric, pixel, batch, H, W, f_b, f_c, f_h, f_w, m_b, m_h, m_w, SOFTMAX: tl.constexpr):
+def landing(
+    flow, metric, pixel, batch, H, W, f_b, f_c, f_h, f_w, m_b, m_h, m_w, SOFTMAX: tl.constexpr
+):
     """Targets of the pixels' taps, weights and slopes per axis, metric, and who lands at all."""
     inside = pixel < H * W
     y, x = pixel // W, pixel % W
@@ -53,7 +55,19 @@ def splat_top_kernel(
 
 @triton.jit
 def splat_tap(
-    value, c, ok, out, landed, norm, top, target, weight, level, known, C, first_block,
+    value,
+    c,
+    ok,
+    out,
+    landed,
+    norm,
+    top,
+    target,
+    weight,
+    level,
+    known,
+    C,
+    first_block,
     SOFTMAX: tl.constexpr,
 ):
     """Add one tap of every pixel of the block: channels `c`, and the weights once."""
@@ -90,10 +104,18 @@ def splat_fwd_kernel(
         at = at_source[:, None] + c.to(tl.int64)[None, :] * s_c
         value = tl.load(at, mask=ok, other=0.0).to(tl.float32)
         once = first == 0
-        splat_tap(value, c, ok, out, landed, norm, top, t00, wy0 * wx0, level, known, C, once, SOFTMAX)
-        splat_tap(value, c, ok, out, landed, norm, top, t01, wy0 * wx1, level, known, C, once, SOFTMAX)
-        splat_tap(value, c, ok, out, landed, norm, top, t10, wy1 * wx0, level, known, C, once, SOFTMAX)
-        splat_tap(value, c, ok, out, landed, norm, top, t11, wy1 * wx1, level, known, C, once, SOFTMAX)
+        splat_tap(
+            value, c, ok, out, landed, norm, top, t00, wy0 * wx0, level, known, C, once, SOFTMAX
+        )
+        splat_tap(
+            value, c, ok, out, landed, norm, top, t01, wy0 * wx1, level, known, C, once, SOFTMAX
+        )
+        splat_tap(
+            value, c, ok, out, landed, norm, top, t10, wy1 * wx0, level, known, C, once, SOFTMAX
+        )
+        splat_tap(
+            value, c, ok, out, landed, norm, top, t11, wy1 * wx1, level, known, C, once, SOFTMAX
+        )
 
 
 @triton.jit
@@ -256,5 +278,5 @@ def _metric_strides(metric: torch.Tensor | None) -> tuple[int, int, int]:
 def _launch(source: torch.Tensor) -> tuple[tuple[int, int], dict[str, int]]:
     B, C, H, W = source.shape
     block_c = min(32, triton.next_power_of_2(max(1, C)))
-    block_p = max(32, 1024 // block_c // 4)
+    block_p = 512 // block_c
     return (triton.cdiv(H * W, block_p), B), {"BLOCK_P": block_p, "BLOCK_C": block_c}

@@ -9,9 +9,7 @@ from imf_kernels.kernel import axis_taps, channel_block, load_flow, on_device
 
 
 @triton.jit
-def sample(
-    source, c, C, s_c, s_h, s_w, x0, x1, y0, y1, w00, w01, w10, w11, inside
-):
+def sample(source, c, C, s_c, s_h, s_w, x0, x1, y0, y1, w00, w01, w10, w11, inside):
     """Bilinear sum of the four taps, channels `c`: ``[BLOCK_P, BLOCK_C]``."""
     at = source + c.to(tl.int64)[None, :] * s_c
     ok = inside[:, None] & (c < C)[None, :]
@@ -214,5 +212,5 @@ def backward(
 def _launch(source: torch.Tensor) -> tuple[tuple[int, int], dict[str, int]]:
     B, C, H, W = source.shape
     block_c = channel_block(C, source.stride(1))
-    block_p = max(32, 256 // block_c)
+    block_p = 256 if block_c == 1 else 512 // block_c
     return (triton.cdiv(H * W, block_p), B), {"BLOCK_P": block_p, "BLOCK_C": block_c}

@@ -62,7 +62,7 @@ GLIMPSE = DisSettings(
 GLIMPSE_SCALE = 8
 GLIMPSE_MINIMUM_SIDE_PX = 16
 
-SEARCH = DisSettings(finest_octave=2, descent_iterations=16, variational_iterations=5)
+SEARCH = DisSettings(finest_octave=2, descent_iterations=16, variational_iterations=2)
 """Finds the motion."""
 
 CORRECTION = DisSettings(finest_octave=2, descent_iterations=16, variational_iterations=0)

@@ -55,7 +55,8 @@ class Taps:
             bag.repeat_interleave(4),
             0,
         )
-        return products.view(-1, 4)
+        found: torch.Tensor = products.view(-1, 4)
+        return found
 
     def slope(self, weight_gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradient with respect to x and y, from that with respect to the weights."""

@@ -177,7 +177,7 @@ def _tiles(count: int, window: Window, device: torch.device) -> Iterator[torch.T
     """Queries that probably lie together: squares if they form the keys' grid, else runs."""
     numbers = torch.arange(count, device=device)
     if count != window.rows * window.columns:
-        yield from torch.split(numbers, TILE * TILE)  # type: ignore[no-untyped-call]
+        yield from torch.split(numbers, TILE * TILE)
         return
     grid = numbers.view(window.rows, window.columns)
     for top in range(0, window.rows, TILE):
@@ -212,7 +212,11 @@ def _take(keys: torch.Tensor, piece: _Piece, window: Window | None) -> torch.Ten
     some = keys[piece.at]
     if window is None or piece.box is None:
         return some
-    return some.unflatten(1, (window.rows, window.columns))[:, *piece.box].flatten(1, 2)
+    return _as_grid(some, window)[:, *piece.box].flatten(1, 2)
+
+
+def _as_grid(keys: torch.Tensor, window: Window) -> torch.Tensor:
+    return keys.view(keys.shape[0], window.rows, window.columns, keys.shape[2])
 
 
 def _add(total: torch.Tensor, piece: _Piece, window: Window | None, change: torch.Tensor) -> None:
@@ -220,7 +224,7 @@ def _add(total: torch.Tensor, piece: _Piece, window: Window | None, change: torc
     if window is None or piece.box is None:
         some += change
         return
-    part = some.unflatten(1, (window.rows, window.columns))[:, *piece.box]
+    part = _as_grid(some, window)[:, *piece.box]
     part += change.view(part.shape)
 
 
@@ -231,7 +235,8 @@ def _number(first: torch.Tensor, piece: _Piece, window: Window | None) -> torch.
     rows, columns = piece.box
     width = columns.stop - columns.start
     number: torch.Tensor = (first // width + rows.start) * window.columns
-    return number + first % width + columns.start
+    number += first % width + columns.start
+    return number
 
 
 def _locate(number: torch.Tensor, piece: _Piece, window: Window | None) -> torch.Tensor:

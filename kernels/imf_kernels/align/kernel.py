@@ -406,7 +406,7 @@ def value_parts(DV: int) -> tuple[int, int]:
     """Two powers of two that hold the value channels with little waste; the second may be 1."""
     whole = max(16, triton.next_power_of_2(DV))
     part = whole // 2
-    if whole < 64 or DV > part + part // 2:
+    if whole < 64 or part + part // 2 < DV:
         return whole, 1
     return part, max(16, triton.next_power_of_2(DV - part))
 

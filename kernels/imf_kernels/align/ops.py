@@ -28,11 +28,9 @@ def align(
     """
     view = _window(centre, window)
     if backend == "triton":
-        from imf_kernels.align import kernel
+        from imf_kernels.align.kernel import forward
 
-        aligned: cpu.Aligned = kernel.forward(
-            query, key, value, query_xy, key_xy, view, scale, keep
-        )
+        aligned: cpu.Aligned = forward(query, key, value, query_xy, key_xy, view, scale, keep)
         return (*aligned,)
     return (*cpu.forward(query, key, value, query_xy, key_xy, view, scale, keep),)
 
@@ -62,9 +60,9 @@ def align_backward(
     gradients = (value_gradient, displacement_gradient, confidence_gradient)
     inputs = (query, key, value, query_xy, key_xy, _window(centre, window), scale, kept)
     if backend == "triton":
-        from imf_kernels.align import kernel
+        from imf_kernels.align.kernel import backward
 
-        given: Three = kernel.backward(gradients, *inputs)
+        given: Three = backward(gradients, *inputs)
         return given
     return cpu.backward(gradients, *inputs)
 

@@ -40,6 +40,7 @@ def landing(
 def splat_top_kernel(
     flow, metric, top, H, W, f_b, f_c, f_h, f_w, m_b, m_h, m_w, BLOCK_P: tl.constexpr
 ):
+    """The largest metric that lands on each pixel."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     targets, weights, _, level, known = landing(
@@ -89,6 +90,7 @@ def splat_fwd_kernel(
     s_b, s_c, s_h, s_w, f_b, f_c, f_h, f_w, m_b, m_h, m_w,
     SOFTMAX: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
+    """Sum of everything that lands, as rows of channels, and the weights."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     targets, weights, _, level, known = landing(
@@ -155,8 +157,6 @@ def splat_bwd_kernel(
     targets, weights, slopes, level, known = landing(
         flow, metric, pixel, batch, H, W, f_b, f_c, f_h, f_w, m_b, m_h, m_w, SOFTMAX
     )
-    wx0, wx1, wy0, wy1 = weights
-    sx0, sx1, sy0, sy1 = slopes
     y, x = (pixel // W).to(tl.int64), (pixel % W).to(tl.int64)
     at_source = source + batch * s_b + y * s_h + x * s_w
     at_out = to_source + batch * o_b + y * o_h + x * o_w
@@ -186,9 +186,8 @@ def splat_bwd_kernel(
             g = g.to(tl.float32) * scale[:, None]
             total += g * (wx * wy)[:, None]
             part = tl.sum(g * value, 1)
-            if first == 0:
-                if DIVIDE:
-                    part -= factor * tl.load(offset + target, mask=known, other=0.0)
+            if DIVIDE and first == 0:
+                part -= factor * tl.load(offset + target, mask=known, other=0.0)
             by_metric += wx * wy * part
             if first == 0:
                 part += tl.load(by_weight + target, mask=known, other=0.0).to(tl.float32)

@@ -20,9 +20,9 @@ def splat(
 ) -> Four:
     """Splatted image, weight, and for the backward pass norm and top (see `cpu.Splatted`)."""
     if backend == "triton" and not deterministic:
-        from imf_kernels.splat import kernel
+        from imf_kernels.splat.kernel import forward
 
-        splatted: cpu.Splatted = kernel.forward(source, flow, metric, mode)
+        splatted: cpu.Splatted = forward(source, flow, metric, mode)
         return (*splatted,)
     return (*cpu.forward(source, flow, metric, mode, deterministic),)
 
@@ -43,11 +43,9 @@ def splat_backward(
     """Gradients to source, flow and metric (empty where there is none); always deterministic."""
     kept = cpu.Splatted(out, weight_gradient, norm, top)
     if backend == "triton":
-        from imf_kernels.splat import kernel
+        from imf_kernels.splat.kernel import backward
 
-        given: Three = kernel.backward(
-            (gradient, weight_gradient), source, flow, metric, kept, mode
-        )
+        given: Three = backward((gradient, weight_gradient), source, flow, metric, kept, mode)
         return given
     return cpu.backward((gradient, weight_gradient), source, flow, metric, kept, mode)
 

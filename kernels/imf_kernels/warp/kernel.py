@@ -28,6 +28,7 @@ def warp_fwd_kernel(
     s_b, s_c, s_h, s_w, f_b, f_c, f_h, f_w, o_b, o_c, o_h, o_w,
     ZEROS: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
+    """One source, one flow."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     inside = pixel < H * W
@@ -54,6 +55,7 @@ def warp_blend_fwd_kernel(
     m_b, m_h, m_w, o_b, o_c, o_h, o_w,
     ZEROS: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
+    """Two sources by two flows, blended by a mask: every input is read once."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     inside = pixel < H * W
@@ -90,6 +92,7 @@ def warp_bwd_flow_kernel(
     g_b, g_c, g_h, g_w, s_b, s_c, s_h, s_w, f_b, f_c, f_h, f_w,
     ZEROS: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
+    """Gradient to the flow: only gathers, the same bits on every run."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     inside = pixel < H * W
@@ -128,6 +131,7 @@ def warp_bwd_source_kernel(
     g_b, g_c, g_h, g_w, f_b, f_c, f_h, f_w, o_b, o_c, o_h, o_w,
     ZEROS: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
+    """Gradient to the source: atomic sums in float32."""
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     batch = tl.program_id(1).to(tl.int64)
     inside = pixel < H * W

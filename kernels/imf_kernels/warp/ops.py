@@ -10,9 +10,9 @@ from imf_kernels.warp import cpu
 def warp(source: torch.Tensor, flow: torch.Tensor, padding: str, backend: str) -> torch.Tensor:
     """``source(x + flow_x, y + flow_y)``; `backend` is ``"torch"`` or ``"triton"``."""
     if backend == "triton":
-        from imf_kernels.warp import kernel
+        from imf_kernels.warp.kernel import forward
 
-        out: torch.Tensor = kernel.forward(source, flow, padding)
+        out: torch.Tensor = forward(source, flow, padding)
         return out
     return cpu.forward(source, flow, padding)
 
@@ -23,9 +23,9 @@ def warp_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradients to source and flow."""
     if backend == "triton":
-        from imf_kernels.warp import kernel
+        from imf_kernels.warp.kernel import backward
 
-        given: tuple[torch.Tensor, torch.Tensor] = kernel.backward(gradient, source, flow, padding)
+        given: tuple[torch.Tensor, torch.Tensor] = backward(gradient, source, flow, padding)
         return given
     return cpu.backward(gradient, source, flow, padding)
 
@@ -42,9 +42,9 @@ def warp_blend(
 ) -> torch.Tensor:
     """Two warps blended in one pass, without gradients."""
     if backend == "triton":
-        from imf_kernels.warp import kernel
+        from imf_kernels.warp.kernel import blend
 
-        out: torch.Tensor = kernel.blend(source0, source1, flow0, flow1, mask, padding)
+        out: torch.Tensor = blend(source0, source1, flow0, flow1, mask, padding)
         return out
     first = cpu.forward(source0, flow0, padding)
     second = cpu.forward(source1, flow1, padding)

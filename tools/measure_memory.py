@@ -44,8 +44,10 @@ def resident_bytes(root: psutil.Process) -> int:
     total = 0
     for process in [root, *root.children(recursive=True)]:
         try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
+            # Between fork and exec a child shows its parent's memory as its own.
+            if process is root or process.exe() != root.exe():
+                total += process.memory_info().rss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total
 

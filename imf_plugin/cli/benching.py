@@ -47,17 +47,19 @@ def add_commands(commands: Subparsers) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from imf_plugin.bench.items import DEFAULT_FRAMES, DEFAULT_STRIDE
-    from imf_plugin.bench.report import write_json
+    from imf_plugin.bench.report import check_writable, write_json
     from imf_plugin.bench.run import run_bench
     from imf_plugin.bench.tables import format_report
 
+    if args.json:
+        check_writable(Path(args.json))
     with ProgressDisplay(quiet=args.quiet) as display:
         report = run_bench(
             Path(args.data),
             models=args.models.split(","),
             peers=args.peers,
             frames=_frames(args.frames, DEFAULT_FRAMES),
-            stride=args.stride or DEFAULT_STRIDE,
+            stride=DEFAULT_STRIDE if args.stride is None else args.stride,
             save=Path(args.save) if args.save else None,
             device=args.device,
             precision=args.precision,

@@ -100,3 +100,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its video stream for the length of a ``with`` block."""
     with open_input(path) as container:
         yield container, video_stream(container, path)
+
+
+def alpha_mark(stream: Any) -> dict[str, str]:
+    """The mark by which Matroska and WebM say that a VP9 stream has alpha, if it is there."""
+    metadata = {key.lower(): value for key, value in dict(stream.metadata).items()}
+    return {"alpha_mode": "1"} if metadata.get("alpha_mode") == "1" else {}

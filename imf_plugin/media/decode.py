@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from imf_plugin.media._open import open_input, video_stream
+from imf_plugin.media._open import alpha_mark, open_input, video_stream
 
 type Note = Callable[[str], None]
 
@@ -66,7 +66,7 @@ class StreamDecoder:
     def _alpha_decoder(self) -> Any:
         # ffmpeg's own VP8 and VP9 decoders ignore the alpha layer that libvpx reads.
         codec = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(self.stream.codec_context.name)
-        if codec is None or self.stream.metadata.get("alpha_mode") != "1":
+        if codec is None or not alpha_mark(self.stream):
             return None
         if codec not in av.codecs_available:
             return None

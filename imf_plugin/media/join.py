@@ -15,7 +15,7 @@ from typing import Any, Final
 import av
 
 from imf_plugin.errors import EncoderFailed, OutputRefused
-from imf_plugin.media._open import file_url, open_input
+from imf_plugin.media._open import alpha_mark, file_url, open_input
 from imf_plugin.media.write_images import gather_images, write_failure
 
 _LARGEST_TIME_SCALE: Final = 10_000_000
@@ -143,6 +143,7 @@ def _write(
             stream: Any = output.add_stream_from_template(template, opaque=True)
             stream.sample_aspect_ratio = template.sample_aspect_ratio
             stream.metadata.clear()
+            stream.metadata.update(alpha_mark(template))
         stream.time_base = Fraction(1, scale)
         for packet in _timed_packets(parts, times, lengths, scale):
             packet.stream = stream

@@ -14,7 +14,7 @@ from typing import Any, Final
 import av
 
 from imf_plugin.errors import MediaError, OutputRefused
-from imf_plugin.media._open import as_fraction, file_url, open_input, video_stream
+from imf_plugin.media._open import alpha_mark, as_fraction, file_url, open_input, video_stream
 from imf_plugin.media.audio import AudioPlan, AudioSegment
 from imf_plugin.media.ffmpeg import Ffmpeg, locate_ffmpeg, run_ffmpeg
 from imf_plugin.media.info import MediaInfo
@@ -107,7 +107,7 @@ class _Muxing:
             offset=Fraction(0),
             earliest=Fraction(-(10**9)),
             latest=Fraction(10**9),
-            metadata={},
+            metadata=alpha_mark(self._video),
         )
         self._duration = _stream_duration(video)
         self._tracks: list[Track] = []
@@ -127,6 +127,8 @@ class _Muxing:
         if container.streams.subtitles and not can_place:
             self.warnings.append("subtitles are left out, since time runs backwards or jumps")
         video_metadata = _kept(video_stream(container, source.path).metadata)
+        # Whether the pictures have alpha is for the new ones to say.
+        video_metadata = {k: v for k, v in video_metadata.items() if k.lower() != "alpha_mode"}
         self._video_track.metadata.update(video_metadata)
 
     def _add_audio(self, source: MediaInfo, stream: Any, ffmpeg: Ffmpeg | None) -> None:

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import imf_plugin as imf
+from imf_plugin.media.ffmpeg import locate_ffmpeg
 from imf_plugin.media.read import open_media
 
 type ClipMaker = Callable[..., Path]
@@ -127,6 +128,56 @@ def test_sound_is_stretched_with_the_picture(make_clip: ClipMaker, tmp_path: Pat
         sound = container.streams.audio[0]
         seconds = sum(f.samples for f in container.decode(sound)) / sound.rate
     assert seconds == pytest.approx(2.0, abs=0.08)
+
+
+def from_ffmpeg(path: Path, *options: str) -> Path:
+    """Let the ffmpeg binary write half a second of its test picture."""
+    source = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=12:duration=0.5")
+    command = [locate_ffmpeg().path, "-v", "error", *source, *options, str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_ten_bit_hdr_stays_ten_bit_hdr(transfer: str, tmp_path: Path) -> None:
+    tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    options = (
+        "-vf",
+        f"format=yuv420p10le,{tags}",
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        "log-level=0",
+    )
+    clip, out = from_ffmpeg(tmp_path / "hdr.mp4", *options), tmp_path / "out.mp4"
+    imf.slow_motion(clip, out, factor=2)
+    with open_media(clip) as source, open_media(out) as made:
+        assert made.info.pixel_format == "yuv420p10le"
+        assert made.info.color == source.info.color
+        assert made.info.color.transfer == transfer
+
+
+def test_a_rotated_phone_clip_comes_out_upright(tmp_path: Path) -> None:
+    flat = from_ffmpeg(tmp_path / "flat.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    turned, out = tmp_path / "turned.mp4", tmp_path / "out.mkv"
+    command = [locate_ffmpeg().path, "-v", "error", "-display_rotation", "90", "-i", str(flat)]
+    subprocess.run([*command, "-c", "copy", str(turned)], check=True)
+    imf.slow_motion(turned, out, factor=2, codec="ffv1")
+    upright = [np.rot90(picture) for picture in pictures(flat)]
+    assert all(map(np.array_equal, list(pictures(out))[::2], upright))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("out.webm", "vp9"), ("out.mov", "prores")])
+def test_transparency_rides_along(name: str, codec: str, tmp_path: Path) -> None:
+    layer = "format=yuva444p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='2*X'"
+    clip = from_ffmpeg(tmp_path / "in.mkv", "-vf", layer, "-c:v", "ffv1")
+    imf.slow_motion(clip, tmp_path / name, factor=2, codec=codec)
+    with open_media(tmp_path / name) as made:
+        assert made.info.has_alpha
+        for number in (2, 3):
+            rgba = made.frame(number).rgb()
+            alpha = rgba[..., 3] / np.iinfo(rgba.dtype).max * 255
+            assert np.abs(alpha - 2 * np.arange(96)).mean() < 3
 
 
 def test_a_plan_made_for_another_file_is_not_rendered(make_clip: ClipMaker, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def build(kernel: Any, dtype: str, constants: dict[str, Any], arch: int) -> dict
             signature[name] = "constexpr"
             constexprs[(place,)] = constants[name]
         elif name in POINTERS:
-            exact = name in EXACT and not (name in {"gradient", "source"})
+            exact = name in EXACT and name not in {"gradient", "source"}
             signature[name] = WHOLE.get(name, "*fp32" if exact else f"*{dtype}")
             attributes[(place,)] = [["tt.divisibility", 16]]
         else:

@@ -58,10 +58,10 @@ def specimens() -> list[tuple[str, Any, str, dict[str, Any]]]:
         ("warp_blend_fwd", warp.warp_blend_fwd_kernel, "fp16", few),
         ("warp_bwd_flow", warp.warp_bwd_flow_kernel, "fp32", many),
         ("warp_bwd_source", warp.warp_bwd_source_kernel, "fp32", many),
-        ("splat_top_fwd", splat.splat_top_kernel, "fp32", {"BLOCK_P": 256, **PLANES}),
+        ("splat_top", splat.splat_top_kernel, "fp32", {"BLOCK_P": 256, **PLANES}),
         ("splat_fwd sum", splat.splat_fwd_kernel, "fp16", {**rows, "SOFTMAX": False}),
         ("splat_fwd softmax", splat.splat_fwd_kernel, "fp32", {**rows, "SOFTMAX": True}),
-        ("splat_finish_fwd", splat.splat_finish_kernel, "fp32", {**rows, "DIVIDE": True}),
+        ("splat_finish", splat.splat_finish_kernel, "fp32", {**rows, "DIVIDE": True}),
         ("splat_bwd", splat.splat_bwd_kernel, "fp32", {**rows, "DIVIDE": True, "SOFTMAX": True}),
     ]
     for name, dtype, d, dv, windowed in (

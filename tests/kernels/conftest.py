@@ -1,6 +1,6 @@
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def device(backend: str) -> torch.device:
 
 
 @pytest.fixture(autouse=True)
-def nan_filled_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nan_filled_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory that nobody wrote to shows: whatever is allocated empty holds NaN."""
 
     def poisoned(allocate: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -53,7 +53,6 @@ def nan_filled_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for owner, name in ((torch, "empty"), (torch, "empty_like"), (torch.Tensor, "new_empty")):
         monkeypatch.setattr(owner, name, poisoned(getattr(owner, name)))
     torch.manual_seed(0)
-    yield
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_half_precision_is_summed_in_float32(
     )
 
 
-@pytest.mark.parametrize(("window", "spread"), [(0, 0.0), (1, 9.0), (2, 300.0)])
+@pytest.mark.parametrize(("window", "spread"), [(1, 9.0), (2, 300.0)])
 def test_windowed_alignment_and_its_gradients_match_the_definition(
     compare: Compare, backend: str, device: torch.device, window: int, spread: float
 ) -> None:
@@ -97,6 +97,17 @@ def test_windows_follow_each_heads_own_prior_and_any_number_of_queries(
         lambda *inputs: reference.align(*inputs, query_xy, xy, 0.25, allowed),
         *inputs,
     )
+
+
+def test_a_window_of_no_radius_reads_the_key_at_the_centre(
+    backend: str, device: torch.device
+) -> None:
+    query, key, value = features(20, 20, 16, 8, device)
+    xy = grid(4, 5).to(device)
+    parts = align(query, key, value, xy, xy, 0, key_grid=(4, 5), backend=backend)
+    assert torch.equal(parts[0], value)
+    assert (parts[1] == 0).all()
+    assert (parts[2] == 1).all()
 
 
 def test_a_window_as_large_as_the_grid_is_the_global_form(

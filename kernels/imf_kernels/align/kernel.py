@@ -337,6 +337,10 @@ def forward(
     keep: bool,
 ) -> Aligned:
     """Launch `align_fwd_kernel`."""
+    if _unsupported(query):
+        wide = (query.float(), key.float(), value.float())
+        aligned = forward(*wide, query_xy, key_xy, window, scale, keep)
+        return aligned._replace(values=aligned.values.to(query.dtype))
     B, h, Nq, D = query.shape
     DV = value.shape[-1]
     exact = {"dtype": torch.float32, "device": query.device}
@@ -371,6 +375,11 @@ def backward(
     kept: Aligned,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Launch the backward kernels."""
+    if _unsupported(query):
+        wide = (query.float(), key.float(), value.float())
+        given = (gradients[0].float(), *gradients[1:])
+        found = backward(given, *wide, query_xy, key_xy, window, scale, kept)
+        return tuple(part.to(query.dtype) for part in found)
     B, h, Nq, D = query.shape
     Nk, DV = value.shape[2:]
     by_values, by_xy, by_sure = (part.contiguous() for part in gradients)
@@ -400,6 +409,11 @@ def backward(
                     *facts, to_key, to_value, scale, h, Nq, Nk, D, DV, *strides, **sizes
                 )
     return to_query, to_key.to(key.dtype), to_value.to(value.dtype)
+
+
+def _unsupported(query: torch.Tensor) -> bool:
+    """Triton's interpreter multiplies the bits of bfloat16 matrices as integers."""
+    return query.dtype == torch.bfloat16 and not query.is_cuda
 
 
 def value_parts(DV: int) -> tuple[int, int]:

@@ -70,7 +70,7 @@ def _edge_map(scene: Scene, time_seconds: float) -> NDArray[np.float32]:
     owner = front_layers(scene, time_seconds).astype(np.float32)
     kernel = np.ones((3, 3))
     edge = np.asarray(cv2.dilate(owner, kernel)) != np.asarray(cv2.erode(owner, kernel))
-    return edge.astype(np.float32)
+    return np.asarray(edge, np.float32)
 
 
 def test_hidden_points_are_not_called_visible() -> None:

@@ -1,0 +1,1 @@
+"""The project's own trained interpolator: motion tokens between keyframes."""

@@ -1,0 +1,83 @@
+"""The frame from four candidates: both keyframes warped, and both as they are.
+
+Without training the weights are those of the `flow` model (`imf_plugin.models.flow.synthesis`):
+time decides between the keyframes, one that is looked up outside itself counts less, and where the
+warped frames agree no better than the unwarped ones, plain blending takes over. The network adds to
+the logarithms of these weights and paints a residual over the result.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imf_plugin.models.flow import synthesis as flow_model
+
+LEAST_WEIGHT = 1e-3
+
+
+def blend_weights(
+    frame0: Tensor,
+    frame1: Tensor,
+    warped0: Tensor,
+    warped1: Tensor,
+    flows: Tensor,
+    timesteps: Tensor,
+) -> Tensor:
+    """Return the untrained weights of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, H, W]``."""
+    time = timesteps.to(frame0.dtype).view(-1, 1, 1, 1)
+    inside0, inside1 = inside_weight(flows[:, :2]), inside_weight(flows[:, 2:])
+    weight0, weight1 = (1 - time) * inside0, time * inside1
+    share1 = weight1 / (weight0 + weight1)
+    distrust = flow_distrust(frame0, frame1, warped0, warped1)
+    trust = 1 - distrust
+    return torch.cat(
+        [trust * (1 - share1), trust * share1, distrust * (1 - time), distrust * time], dim=1
+    )
+
+
+def weighted(candidates: tuple[Tensor, ...], weights: Tensor) -> Tensor:
+    """Return the sum of the candidates, ``[B, C, H, W]`` each, by weights ``[B, 4, H, W]``."""
+    total = candidates[0] * weights[:, :1]
+    for index, candidate in enumerate(candidates[1:], start=1):
+        total = total + candidate * weights[:, index : index + 1]
+    return total
+
+
+def inside_weight(flow: Tensor) -> Tensor:
+    """Return 1 where a flow leads into the picture, sinking to a little outside, ``[B,1,H,W]``."""
+    height, width = flow.shape[2:]
+    x = flow[:, :1] + torch.arange(width, device=flow.device, dtype=flow.dtype)
+    y = flow[:, 1:] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    beyond = torch.maximum(torch.maximum(-x, x - (width - 1)), torch.maximum(-y, y - (height - 1)))
+    least = flow_model.OUTSIDE_WEIGHT
+    return (1 - beyond / flow_model.OUTSIDE_MARGIN_PX).clamp(least, 1)
+
+
+def flow_distrust(frame0: Tensor, frame1: Tensor, warped0: Tensor, warped1: Tensor) -> Tensor:
+    """Return how little the flow explains, ``[B, 1, H, W]``: 0 means warp, 1 means blend."""
+    brightening = (frame1 - frame0).mean((2, 3), keepdim=True)
+    warped = _mismatch(warped0, warped1, brightening)
+    still = _mismatch(frame0, frame1, brightening)
+    excess = warped - flow_model.DISTRUST_RATIO * still
+    width = flow_model.DISTRUST_SOFTNESS * still + flow_model.NOISE_LEVEL
+    return F.interpolate(
+        torch.sigmoid(excess / width), frame0.shape[2:], mode="bilinear", align_corners=False
+    )
+
+
+def _mismatch(picture0: Tensor, picture1: Tensor, brightening: Tensor) -> Tensor:
+    difference = (picture1 - picture0 - brightening).abs().mean(1, keepdim=True)
+    smaller = F.avg_pool2d(difference, flow_model.MISMATCH_SCALE)
+    sigma = flow_model.MISMATCH_SIGMA_PX / flow_model.MISMATCH_SCALE
+    reach = round(4 * sigma)
+    offsets = torch.arange(-reach, reach + 1, device=smaller.device, dtype=smaller.dtype)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
+        along_y = shape[2] == -1
+        border = (0, 0, reach, reach) if along_y else (reach, reach, 0, 0)
+        # Small pictures are narrower than the kernel, which mirroring does not allow.
+        fits = smaller.shape[2 if along_y else 3] > reach
+        padded = F.pad(smaller, border, mode="reflect" if fits else "replicate")
+        smaller = F.conv2d(padded, kernel.view(shape))
+    return smaller

@@ -1,0 +1,134 @@
+"""From coarse to fine: each level warps both keyframes' features and corrects the motion.
+
+The state of the art's common idea (IFRNet, RIFE, AMT), here started from a given motion rather
+than from none, so that every level only has to say what is left.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from imf_kernels import warp
+from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
+from imf_plugin.models.imf_vfi.layers import (
+    ConvUnit,
+    ResidualStack,
+    doubled,
+    per_item,
+    pooled_flow,
+    zero_head,
+)
+
+FLOW_SCALE = 1 / 8
+"""Flows are given to convolutions in this many pixels, so that they are of the order of 1."""
+
+CANDIDATES = 4
+"""What the frame is blended from: both keyframes warped, and both as they are."""
+
+
+class DecoderLevel(nn.Module):
+    """One level: features of both keyframes, warped, and the state from below, to a correction."""
+
+    def __init__(
+        self, *, features: int, below: int, extra: int, width: int, depth: int, outputs: int
+    ) -> None:
+        super().__init__()
+        self.join = ConvUnit(2 * features + below + extra + 5, width, kernel=1)
+        self.body = ResidualStack(width, depth)
+        self.head = zero_head(width, outputs)
+
+    def forward(
+        self,
+        features0: Tensor,
+        features1: Tensor,
+        flows: Tensor,
+        timesteps: Tensor,
+        others: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Return the head's outputs and the state.
+
+        Args:
+            features0: Features of the first keyframe, ``[B, C, h, w]``.
+            features1: Features of the second.
+            flows: Motion to both keyframes in this level's pixels, ``[B, 4, h, w]``.
+            timesteps: ``[B]``.
+            others: State from below and whatever else the level sees, each ``[B, *, h, w]``.
+        """
+        warped0 = warp(features0, flows[:, :2].contiguous())
+        warped1 = warp(features1, flows[:, 2:].contiguous())
+        time = per_item(timesteps, flows)
+        seen = torch.cat([warped0, warped1, flows * FLOW_SCALE, time, *others], dim=1)
+        state = self.body(self.join(seen))
+        return self.head(state), state
+
+
+class Decoder(nn.Module):
+    """All levels, coarsest first; the finest also gives the blend and what is painted."""
+
+    def __init__(self, config: ImfVfiConfig) -> None:
+        super().__init__()
+        latent = config.token_dim
+        levels = []
+        for level in reversed(range(len(STRIDES))):
+            finest = level == 0
+            extra = {0: 24, 2: latent if config.decodes_implicitly else 0}.get(level, 0)
+            extra += latent if level == 3 and config.use_tokens else 0
+            levels.append(
+                DecoderLevel(
+                    features=config.pyramid[level],
+                    below=0 if level == 3 else config.widths[level + 1],
+                    extra=extra,
+                    width=config.widths[level],
+                    depth=config.depths[level],
+                    outputs=4 + (4 * (CANDIDATES + 3) if finest else 0),
+                )
+            )
+        self.levels = nn.ModuleList(levels)
+
+    def forward(
+        self,
+        pyramid0: list[Tensor],
+        pyramid1: list[Tensor],
+        pictures: Tensor,
+        flows: Tensor,
+        timesteps: Tensor,
+        tokens: Tensor | None,
+        implicit: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the correction of the flows at stride 2 and the paint, also at stride 2.
+
+        Args:
+            pyramid0: Features of the first keyframe, finest first.
+            pyramid1: Features of the second.
+            pictures: Both frames at stride 2 with 2x2 pixels as channels, ``[B, 24, H/2, W/2]``.
+            flows: The motion to start from, to both keyframes, full size, ``[B, 4, H, W]``.
+            timesteps: ``[B]``.
+            tokens: Tokens at the timesteps, ``[B, D, H/16, W/16]``.
+            implicit: Correction and latent at stride 8 from the implicit decoder.
+
+        Returns:
+            ``[B, 4, H/2, W/2]`` in pixels of that size, and ``[B, 28, H/2, W/2]``.
+        """
+        correction: Tensor | None = None
+        state: Tensor | None = None
+        for module, level in zip(self.levels, reversed(range(len(STRIDES))), strict=True):
+            others = []
+            if state is not None:
+                others.append(doubled(state))
+            if level == 3 and tokens is not None:
+                others.append(tokens)
+            if correction is not None:
+                correction = 2 * doubled(correction)
+            if level == 2 and implicit is not None:
+                correction = implicit[0] if correction is None else correction + implicit[0]
+                others.append(implicit[1])
+            now = pooled_flow(flows, STRIDES[level])
+            if correction is not None:
+                now = now + correction
+            if level == 0:
+                half = pictures.shape[1] // 2
+                others.append(warp(pictures[:, :half].contiguous(), now[:, :2].contiguous()))
+                others.append(warp(pictures[:, half:].contiguous(), now[:, 2:].contiguous()))
+            found, state = module(pyramid0[level], pyramid1[level], now, timesteps, others)
+            correction = found[:, :4] if correction is None else correction + found[:, :4]
+        assert correction is not None
+        return correction, found[:, 4:]

@@ -1,0 +1,265 @@
+"""The trained interpolator behind the `Interpolator` protocol.
+
+A keyframe is padded to a multiple of 16 and encoded once; the motion between two keyframes is found
+once per pair; several timesteps of a pair go through the decoder as one batch. Extra channels are
+warped and blended as the colours are, and nothing is painted on them.
+"""
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imf_plugin.models.base import (
+    KeyframeState,
+    ModelDescriptor,
+    Timestep,
+    as_batch,
+    check_timesteps,
+)
+from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
+from imf_plugin.models.imf_vfi.blend import weighted
+from imf_plugin.models.imf_vfi.config import STRIDES
+from imf_plugin.models.imf_vfi.layers import warp_cubic
+from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
+from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork
+from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
+from imf_plugin.motion.flow import FlowArray, flow_at
+
+CACHED_PAIRS = 2
+"""Pairs whose motion is kept: the current one and, when rendering runs in two threads, the next."""
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+type PairMotions = list[FlowArray] | PairMotion
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImfVfiFeatures:
+    """What one keyframe batch is kept as."""
+
+    state: FrameState
+    greys: tuple[GreyPicture, ...]
+    """8-bit luma ``[H, W]`` for the classical flow; empty where the network matches by itself."""
+
+
+class ImfVfiInterpolator:
+    """Interpolates with a trained network; fulfils `imf_plugin.models.base.Interpolator`."""
+
+    def __init__(
+        self,
+        network: ImfVfiNetwork,
+        descriptor: ModelDescriptor,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self.descriptor = descriptor
+        self.device = torch.device(device)
+        # Half precision is slower than single on CPUs.
+        self.half = None if self.device.type == "cpu" else _half(precision)
+        self.network = network.to(self.device).eval()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._pairs: deque[_CachedPair] = deque(maxlen=CACHED_PAIRS)
+        self._lock = threading.Lock()
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> KeyframeState:
+        """Encode keyframes, ``[3+E, H, W]`` or ``[B, 3+E, H, W]``, RGB 0..1 and extra channels.
+
+        Raises:
+            ValueError: If the shape is another one, or there are no pixels.
+            TypeError: If the frames are not floating point.
+        """
+        batch, batched = as_batch(frames)
+        if not batch.is_floating_point():
+            raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
+        if batch.numel() == 0:
+            raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
+        padded = _padded(batch[:, :3].detach().to(self.device, torch.float32))
+        with self._autocast():
+            state = self.network.encode(padded)
+        classical = self.network.matcher is None
+        greys = tuple(_grey(item) for item in batch) if classical else ()
+        tensors = [batch, state.frames, *state.pyramid]
+        size_bytes = sum(tensor.nbytes for tensor in tensors) + sum(grey.nbytes for grey in greys)
+        features = ImfVfiFeatures(state=state, greys=greys)
+        return KeyframeState(
+            frames=batch, features=features, batched=batched, size_bytes=size_bytes
+        )
+
+    @torch.inference_mode()
+    def interpolate(
+        self,
+        before: Tensor | KeyframeState,
+        after: Tensor | KeyframeState,
+        timesteps: Sequence[Timestep],
+    ) -> Tensor:
+        """Return the frames at ``timesteps``, as the protocol says.
+
+        Raises:
+            ValueError: If the keyframes differ in shape or a timestep lies outside 0..1.
+        """
+        values = check_timesteps(timesteps)
+        before = before if isinstance(before, KeyframeState) else self.encode(before)
+        after = after if isinstance(after, KeyframeState) else self.encode(after)
+        if before.frames.shape != after.frames.shape or before.batched != after.batched:
+            raise ValueError(
+                "the two keyframes must agree in shape, "
+                f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
+            )
+        between = [value for value in values if 0 < value < 1]
+        made = iter(self._between(before, after, between).unbind(1) if between else ())
+        keyframes = {0.0: before.frames, 1.0: after.frames}
+        frames = [keyframes[value] if value in keyframes else next(made) for value in values]
+        stacked = torch.stack(frames, dim=1)
+        return stacked if before.batched else stacked[0]
+
+    def _between(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
+        """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
+        B, _, H, W = before.frames.shape
+        T = len(values)
+        state0, state1 = before.features.state, after.features.state
+        times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
+        motion = self._motion(before, after, values)
+        with self._autocast():
+            found = self.network.decode(state0.repeated(T), state1.repeated(T), times, motion)
+        colours = found.frames.float()[..., :H, :W].reshape(B, T, 3, H, W)
+        colours = _within_range_of(state0.frames[..., :H, :W], state1.frames[..., :H, :W], colours)
+        parts = [colours.to(before.frames.device, before.frames.dtype)]
+        if before.frames.shape[1] > 3:
+            parts.append(self._extras(before.frames, after.frames, found, T))
+        return torch.cat(parts, dim=2)
+
+    def _extras(self, frames0: Tensor, frames1: Tensor, found: Decoded, times: int) -> Tensor:
+        """Return the extra channels, warped and blended as the colours are, ``[B, T, E, H, W]``."""
+        B, _, H, W = frames0.shape
+        extras = [
+            _padded(frames[:, 3:].to(self.device, torch.float32)).repeat_interleave(times, 0)
+            for frames in (frames0, frames1)
+        ]
+        flows = found.flows.float()
+        warped = [
+            warp_cubic(extra, flow)
+            for extra, flow in zip(extras, (flows[:, :2], flows[:, 2:]), strict=True)
+        ]
+        blended = weighted((*warped, *extras), found.weights.float())
+        made = blended[..., :H, :W].reshape(B, times, -1, H, W)
+        made = _within_range_of(extras[0][::times, :, :H, :W], extras[1][::times, :, :H, :W], made)
+        return made.to(frames0.device, frames0.dtype)
+
+    def _motion(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
+        """Return the motion at each timestep of each item, ``[B * T, 2, H, W]``, padded."""
+        pair = self._pair(before, after).motions(lambda: self._match(before, after))
+        if isinstance(pair, PairMotion):
+            grown = {
+                name: flow.repeat_interleave(len(values), 0) for name, flow in vars(pair).items()
+            }
+            times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
+            return motion_at(PairMotion(**grown), times)
+        flows = np.stack([flow_at(flow, value) for flow in pair for value in values])
+        return _padded(torch.from_numpy(flows).permute(0, 3, 1, 2).to(self.device))
+
+    def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotions:
+        with self._autocast():
+            found = self.network.match(before.features.state, after.features.state)
+        if found is not None:
+            return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
+        greys = zip(before.features.greys, after.features.greys, strict=True)
+        return [estimate_middle(grey0, grey1) for grey0, grey1 in greys]
+
+    def _pair(self, before: KeyframeState, after: KeyframeState) -> "_CachedPair":
+        with self._lock:
+            for pair in self._pairs:
+                if pair.before() is before and pair.after() is after:
+                    return pair
+            self._pairs.append(_CachedPair(before, after))
+            return self._pairs[-1]
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.half is not None
+        return torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=enabled)
+
+
+class _CachedPair:
+    """The motion between two keyframes, which it does not keep alive."""
+
+    def __init__(self, before: KeyframeState, after: KeyframeState) -> None:
+        self.before = weakref.ref(before)
+        self.after = weakref.ref(after)
+        self._motions: PairMotions | None = None
+        self._lock = threading.Lock()
+
+    def motions(self, match: Callable[[], PairMotions]) -> PairMotions:
+        """Return the motion, found once however often it is used."""
+        with self._lock:
+            if self._motions is None:
+                self._motions = match()
+            return self._motions
+
+
+def describe(name: str) -> ModelDescriptor:
+    """Return the descriptor of a trained model, from the card beside its weights.
+
+    Raises:
+        ModelError: If the card is missing or damaged.
+    """
+    return _descriptor(name, read_card(name))
+
+
+def load(name: str, device: str, precision: str) -> ImfVfiInterpolator:
+    """Return a trained model.
+
+    Raises:
+        ModelError: If its weights are missing or unusable.
+    """
+    network, card = load_network(name)
+    return ImfVfiInterpolator(network, _descriptor(name, card), device=device, precision=precision)
+
+
+def _descriptor(name: str, card: Card) -> ModelDescriptor:
+    classical = card.config.matching == "classical"
+    return ModelDescriptor(
+        name=name,
+        summary="Trained here: motion tokens between keyframes"
+        + (", starting from classical flow; for CPUs." if classical else "."),
+        source="after IMF (CVPR 2024), GIMM-VFI (NeurIPS 2024) and IFRNet (CVPR 2022)",
+        parameters=card.parameters,
+        minimum_size_px=1,
+        tile_overlap_px=96,
+        bytes_per_pixel=700,
+        revision=card.sha256[:12],
+        details={**card.details, "SHA-256 of the weights": card.sha256},
+    )
+
+
+def _half(precision: str) -> torch.dtype | None:
+    dtype = PRECISIONS[precision]
+    return None if dtype == torch.float32 else dtype
+
+
+def _padded(planes: Tensor) -> Tensor:
+    """Return planes continued at the right and bottom to a multiple of 16."""
+    height, width = planes.shape[2:]
+    bottom, right = -height % STRIDES[-1], -width % STRIDES[-1]
+    return F.pad(planes, (0, right, 0, bottom), mode="replicate") if bottom or right else planes
+
+
+def _within_range_of(frames0: Tensor, frames1: Tensor, made: Tensor) -> Tensor:
+    """Cut off what lies beyond the extremes of the keyframes, channel by channel."""
+    low = torch.minimum(frames0.amin((2, 3)), frames1.amin((2, 3)))[:, None, :, None, None]
+    high = torch.maximum(frames0.amax((2, 3)), frames1.amax((2, 3)))[:, None, :, None, None]
+    return torch.minimum(torch.maximum(made, low), high)
+
+
+def _grey(frame: Tensor) -> GreyPicture:
+    picture = frame[:3].detach().to("cpu", torch.float32).permute(1, 2, 0).contiguous().numpy()
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(luma, 0), alpha=255), np.uint8)

@@ -1,0 +1,187 @@
+"""The network `imf-vfi`: keyframes to states once, then any moments between two of them.
+
+The structure, per the issue it was built for: a pyramid and motion tokens per keyframe; matching
+per pair; tokens interpolated to the moment, decoded implicitly and refined from coarse to fine per
+moment; a blend of the warped keyframes and a painted residual.
+
+Every head starts at zero, so that the untrained network gives exactly what the motion it is handed
+gives (for the small model: the `flow` model's frame), and training can only start from there.
+
+Convention:
+    Frames ``[B, 3, H, W]`` RGB 0..1; flows in pixels, x then y; ``flow_t0`` leads from the moment
+    to the first keyframe, where the content is fetched.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imf_plugin.models.imf_vfi.blend import LEAST_WEIGHT, blend_weights, weighted
+from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
+from imf_plugin.models.imf_vfi.decoder import CANDIDATES, Decoder
+from imf_plugin.models.imf_vfi.implicit import ImplicitDecoder
+from imf_plugin.models.imf_vfi.layers import doubled, pooled_flow, warp_cubic
+from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
+from imf_plugin.models.imf_vfi.pyramid import Pyramid
+from imf_plugin.models.imf_vfi.tokens import TokenEncoder, Tokens, interpolate_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameState:
+    """What the network keeps of a batch of keyframes."""
+
+    frames: Tensor
+    """``[B, 3, H, W]``, padded to a multiple of 16."""
+    pyramid: list[Tensor]
+    tokens: Tokens | None
+
+    def repeated(self, times: int) -> "FrameState":
+        """Return every item ``times`` times in a row, for as many moments."""
+
+        def grown(tensor: Tensor) -> Tensor:
+            return tensor if times == 1 else tensor.repeat_interleave(times, 0)
+
+        tokens = self.tokens and Tokens(
+            grid=grown(self.tokens.grid),
+            confidence=grown(self.tokens.confidence),
+            whole=grown(self.tokens.whole),
+        )
+        return FrameState(
+            frames=grown(self.frames), pyramid=[grown(p) for p in self.pyramid], tokens=tokens
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """A batch of moments."""
+
+    frames: Tensor
+    """``[B, 3, H, W]``, not clamped."""
+    flows: Tensor
+    """To both keyframes, ``[B, 4, H, W]``."""
+    weights: Tensor
+    """Of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, H, W]``, sum 1."""
+
+
+@torch.no_grad()
+def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
+    """Return what an untrained network gives: the frames that the motion alone explains."""
+    time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
+    flows = torch.cat([-time * motion, (1 - time) * motion], 1)
+    warped0, warped1 = warp_cubic(frame0, flows[:, :2]), warp_cubic(frame1, flows[:, 2:])
+    weights = blend_weights(frame0, frame1, warped0, warped1, flows, timesteps)
+    return weighted((warped0, warped1, frame0, frame1), weights)
+
+
+class ImfVfiNetwork(nn.Module):
+    """Encodes keyframes and decodes moments between two of them."""
+
+    def __init__(self, config: ImfVfiConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pyramid = Pyramid(config)
+        self.token_encoder = TokenEncoder(config) if config.use_tokens else None
+        self.implicit = ImplicitDecoder(config) if config.decodes_implicitly else None
+        self.matcher = Matcher(config) if config.matching == "attention" else None
+        self.decoder = Decoder(config)
+
+    def encode(self, frames: Tensor) -> FrameState:
+        """Return the state of frames whose height and width are multiples of 16."""
+        if frames.shape[2] % STRIDES[-1] or frames.shape[3] % STRIDES[-1]:
+            raise ValueError(f"expected sides that are multiples of 16, got {frames.shape = }")
+        features = self.pyramid(frames.contiguous(memory_format=torch.channels_last))
+        tokens = self.token_encoder(features[-1]) if self.token_encoder else None
+        return FrameState(frames=frames, pyramid=features, tokens=tokens)
+
+    def match(self, before: FrameState, after: FrameState) -> PairMotion | None:
+        """Return the motion between two keyframes, or None for a network that is handed it."""
+        if self.matcher is None:
+            return None
+        found: PairMotion = self.matcher(before.pyramid, after.pyramid)
+        return found
+
+    def decode(
+        self, before: FrameState, after: FrameState, timesteps: Tensor, motion: Tensor
+    ) -> Decoded:
+        """Return the frames at ``timesteps``.
+
+        Args:
+            before: The first keyframes, batch ``B``.
+            after: The second keyframes.
+            timesteps: ``[B]`` in 0..1.
+            motion: From the first to the second keyframe, of what stands at each pixel at the
+                moment, ``[B, 2, H, W]``.
+        """
+        time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
+        start = torch.cat([-time * motion, (1 - time) * motion], 1)
+        correction, paint = self._refine(before, after, timesteps, start)
+        flows = start + 2 * doubled(correction)
+        warped0 = warp_cubic(before.frames, flows[:, :2])
+        warped1 = warp_cubic(after.frames, flows[:, 2:])
+        with torch.no_grad():
+            usual = blend_weights(before.frames, after.frames, warped0, warped1, flows, timesteps)
+        full = F.pixel_shuffle(paint, 2)
+        changed = (usual + LEAST_WEIGHT).log() + full[:, :CANDIDATES]
+        # Softmax of the sum, less the softmax without it: exactly the usual weights at the start.
+        weights = usual + changed.softmax(1) - _normalised(usual + LEAST_WEIGHT)
+        candidates = (warped0, warped1, before.frames, after.frames)
+        return Decoded(
+            frames=weighted(candidates, weights) + full[:, CANDIDATES:],
+            flows=flows,
+            weights=weights,
+        )
+
+    def _refine(
+        self, before: FrameState, after: FrameState, timesteps: Tensor, start: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        tokens: Tokens | None = None
+        implicit: tuple[Tensor, Tensor] | None = None
+        if before.tokens is not None and after.tokens is not None:
+            coarse = pooled_flow(start, STRIDES[-1])
+            flow_t0, flow_t1 = coarse[:, :2].contiguous(), coarse[:, 2:].contiguous()
+            tokens = interpolate_tokens(before.tokens, after.tokens, flow_t0, flow_t1, timesteps)
+            if self.implicit is not None:
+                implicit = self.implicit(tokens, timesteps)
+        pictures = torch.cat(
+            [F.pixel_unshuffle(state.frames - 0.5, 2) for state in (before, after)], 1
+        )
+        found: tuple[Tensor, Tensor] = self.decoder(
+            before.pyramid,
+            after.pyramid,
+            pictures,
+            start,
+            timesteps,
+            None if tokens is None else tokens.grid,
+            implicit,
+        )
+        return found
+
+    def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Decoded:
+        """Encode two batches of keyframes and decode one moment of each pair.
+
+        ``motion`` is what `decode` takes; a network that matches by itself ignores it.
+        """
+        both = self.encode(torch.cat([frame0, frame1]))
+        half = frame0.shape[0]
+        before, after = _part(both, slice(0, half)), _part(both, slice(half, None))
+        pair = self.match(before, after)
+        if pair is not None:
+            motion = motion_at(pair, timesteps)
+        return self.decode(before, after, timesteps, motion)
+
+
+def _part(state: FrameState, items: slice) -> FrameState:
+    tokens = state.tokens and Tokens(
+        grid=state.tokens.grid[items],
+        confidence=state.tokens.confidence[items],
+        whole=state.tokens.whole[items],
+    )
+    return FrameState(
+        frames=state.frames[items], pyramid=[p[items] for p in state.pyramid], tokens=tokens
+    )
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(1, keepdim=True)

@@ -1,0 +1,219 @@
+"""One training sample from a cached pair: a crop, turned, mirrored, reversed, recoloured.
+
+Convention:
+    Pictures are float32 ``[H, W, 3]`` in 0..1 while they are worked on; flows ``[H, W, 2]`` pixels.
+    Turning a picture turns its flow with it.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imf_plugin.motion.flow import FlowArray, flow_at
+from imf_plugin.training.cache import CachedClip
+
+type Picture = NDArray[np.float32]
+type Random = np.random.Generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions:
+    """How often and how strongly samples are changed."""
+
+    crop_px: int = 176
+    """Side of the square crop, a multiple of 16."""
+    shrink_share: float = 0.25
+    """How often a larger piece is shrunk to the crop."""
+    degrade_share: float = 0.1
+    """How often the keyframes are noisy, and how often compressed; the truth stays clean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Two keyframes, the truth between them and the motion to start from."""
+
+    frame0: Picture
+    frame1: Picture
+    target: Picture
+    timestep: float
+    middle_flow: FlowArray
+    """Classical flow as seen halfway."""
+    true_flows: FlowArray
+    """From the target to both keyframes, ``[H, W, 4]``, NaN where unknown."""
+
+    @property
+    def motion(self) -> FlowArray:
+        """The classical flow as seen at the timestep."""
+        return flow_at(self.middle_flow, self.timestep)
+
+
+def cut_sample(
+    clip: CachedClip, pair_index: int, random: Random, options: AugmentOptions
+) -> Sample:
+    """Return a crop of a pair with one of the frames between, at a place with motion if found."""
+    pair = clip.pairs[pair_index]
+    offset = int(random.integers(1, pair.gap))
+    height, width = clip.frames.shape[1:3]
+    size = options.crop_px
+    largest = min(height, width) // 2 * 2
+    if random.random() < options.shrink_share:
+        size = min(round(size * float(random.uniform(1.1, 1.6))) // 2 * 2, largest)
+    if largest < options.crop_px:
+        size = largest
+    flow = clip.flows[pair_index]
+    top, left = _moving_place(flow, size, random)
+    rows, columns = slice(top, top + size), slice(left, left + size)
+    half_rows, half_columns = (
+        slice(top // 2, (top + size) // 2),
+        slice(left // 2, (left + size) // 2),
+    )
+    unknown = np.full((size, size, 4), np.nan, np.float32)
+    if clip.truth is not None:
+        found = clip.truth[pair.first + offset, :, rows, columns]
+        unknown = np.concatenate([found[0], found[1]], axis=-1).astype(np.float32)
+    numbers = (pair.first, pair.first + pair.gap, pair.first + offset)
+    frame0, frame1, target = (
+        clip.frames[number, rows, columns].astype(np.float32) / np.float32(255)
+        for number in numbers
+    )
+    sample = Sample(
+        frame0=frame0,
+        frame1=frame1,
+        target=target,
+        timestep=offset / pair.gap,
+        middle_flow=grown_flow(flow[half_rows, half_columns], size, size),
+        true_flows=unknown,
+    )
+    return sample if size == options.crop_px else resized(sample, options.crop_px)
+
+
+def grown_flow(half: NDArray[np.float16], height: int, width: int) -> FlowArray:
+    """Return a cached half-size flow at full size; its values are full-size pixels already."""
+    grown = cv2.resize(half.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, np.float32)
+
+
+def _moving_place(flow: NDArray[np.float16], size: int, random: Random) -> tuple[int, int]:
+    """Return even top and left of a crop: of two at random, the one that moves less evenly."""
+    best, most = (0, 0), -1.0
+    for _ in range(2):
+        top = 2 * int(random.integers(flow.shape[0] - size // 2 + 1))
+        left = 2 * int(random.integers(flow.shape[1] - size // 2 + 1))
+        half = slice(top // 2, (top + size) // 2, 4), slice(left // 2, (left + size) // 2, 4)
+        unevenness = float(flow[half].astype(np.float32).std(axis=(0, 1)).sum())
+        if unevenness > most:
+            best, most = (top, left), unevenness
+    return best
+
+
+def resized(sample: Sample, size: int) -> Sample:
+    """Return the sample at another size."""
+    factor = np.float32(size / sample.frame0.shape[0])
+    shrinks = factor < 1
+
+    def picture(of: Picture) -> Picture:
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        return np.clip(np.asarray(cv2.resize(of, (size, size), interpolation=method)), 0, 1)
+
+    def flow(of: FlowArray) -> FlowArray:
+        return np.asarray(cv2.resize(of, (size, size)), np.float32) * factor
+
+    return replace(
+        sample,
+        frame0=picture(sample.frame0),
+        frame1=picture(sample.frame1),
+        target=picture(sample.target),
+        middle_flow=flow(sample.middle_flow),
+        true_flows=flow(sample.true_flows),
+    )
+
+
+def turned(sample: Sample, *, mirror_x: bool, mirror_y: bool, transpose: bool) -> Sample:
+    """Return the sample mirrored and transposed, flows included."""
+
+    def picture(of: NDArray[np.float32]) -> NDArray[np.float32]:
+        of = of[:, ::-1] if mirror_x else of
+        of = of[::-1] if mirror_y else of
+        return of.transpose(1, 0, 2) if transpose else of
+
+    signs = np.array([-1 if mirror_x else 1, -1 if mirror_y else 1], np.float32)
+
+    def flow(of: FlowArray) -> FlowArray:
+        vectors = picture(of).reshape(*picture(of).shape[:2], -1, 2) * signs
+        vectors = vectors[..., ::-1] if transpose else vectors
+        return vectors.reshape(picture(of).shape)
+
+    return replace(
+        sample,
+        frame0=picture(sample.frame0),
+        frame1=picture(sample.frame1),
+        target=picture(sample.target),
+        middle_flow=flow(sample.middle_flow),
+        true_flows=flow(sample.true_flows),
+    )
+
+
+def reversed_in_time(sample: Sample) -> Sample:
+    """Return the sample played backwards."""
+    return replace(
+        sample,
+        frame0=sample.frame1,
+        frame1=sample.frame0,
+        timestep=1 - sample.timestep,
+        middle_flow=-sample.middle_flow,
+        true_flows=np.concatenate([sample.true_flows[..., 2:], sample.true_flows[..., :2]], -1),
+    )
+
+
+def recoloured(sample: Sample, random: Random) -> Sample:
+    """Return the sample with another gamma, gain and order of channels, the same in all frames."""
+    order = random.permutation(3)
+    gamma = float(np.exp(random.uniform(-0.3, 0.3)))
+    gain = float(random.uniform(0.8, 1.1))
+
+    def picture(of: Picture) -> Picture:
+        return np.clip(np.float32(gain) * np.power(of[..., order], np.float32(gamma)), 0, 1)
+
+    return replace(
+        sample,
+        frame0=picture(sample.frame0),
+        frame1=picture(sample.frame1),
+        target=picture(sample.target),
+    )
+
+
+def degraded(sample: Sample, random: Random, share: float) -> Sample:
+    """Return the sample with keyframes that are noisy or compressed, each with a probability."""
+    frames = [sample.frame0, sample.frame1]
+    if random.random() < share:
+        sigma = float(random.uniform(0.5, 3)) / 255
+        frames = [
+            frame + np.float32(sigma) * random.standard_normal(frame.shape, np.float32)
+            for frame in frames
+        ]
+    if random.random() < share:
+        quality = int(random.integers(60, 96))
+        frames = [_through_jpeg(frame, quality) for frame in frames]
+    return replace(sample, frame0=frames[0], frame1=frames[1])
+
+
+def _through_jpeg(picture: Picture, quality: int) -> Picture:
+    picture8 = np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
+    _, code = cv2.imencode(".jpg", picture8, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
+    return decoded.astype(np.float32) / np.float32(255)
+
+
+def augmented(sample: Sample, random: Random, options: AugmentOptions) -> Sample:
+    """Return the sample changed at random."""
+    mirror_x, mirror_y, transpose = random.random(3) < (0.5, 0.25, 0.25)
+    sample = turned(
+        sample, mirror_x=bool(mirror_x), mirror_y=bool(mirror_y), transpose=bool(transpose)
+    )
+    if random.random() < 0.5:
+        sample = reversed_in_time(sample)
+    if random.random() < 0.5:
+        sample = recoloured(sample, random)
+    return degraded(sample, random, options.degrade_share)

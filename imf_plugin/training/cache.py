@@ -1,0 +1,118 @@
+"""The data cache: clips as plain arrays with the classical flow of some keyframe pairs.
+
+A training machine needs neither a video decoder nor time for optical flow: `prepare` writes this
+once, and the trainer maps the arrays into memory. One folder per clip::
+
+    NAME/frames.npy   uint8   [N, H, W, 3]       RGB
+    NAME/flows.npy    float16 [P, H/2, W/2, 2]   middle flow of each pair, in full-size pixels
+    NAME/truth.npy    float16 [N, 2, H, W, 2]    rendered scenes only: true flow to the first and
+                                                 the last frame, NaN where that does not show it
+    NAME/clip.json    group, held_out, pairs     pairs as [first frame, gap, mean motion in px]
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imf_plugin.errors import MediaError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two frames of a clip that serve as keyframes."""
+
+    first: int
+    gap: int
+    """The second keyframe is this many frames later; those between are the truth."""
+    motion_px: float
+    """Mean length of the classical flow between them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedClip:
+    """One clip of the cache; arrays are mapped on first use."""
+
+    folder: Path
+    group: str
+    """What it was cut from; clips of one group look alike and are sampled as one."""
+    held_out: bool
+    """Kept for validation."""
+    pairs: tuple[Pair, ...]
+
+    @cached_property
+    def frames(self) -> NDArray[np.uint8]:
+        """The frames, ``[N, H, W, 3]``."""
+        frames: NDArray[np.uint8] = _mapped(self.folder / "frames.npy")
+        return frames
+
+    @cached_property
+    def flows(self) -> NDArray[np.float16]:
+        """The middle flow of each pair at half size, ``[P, H/2, W/2, 2]``."""
+        flows: NDArray[np.float16] = _mapped(self.folder / "flows.npy")
+        return flows
+
+    @cached_property
+    def truth(self) -> NDArray[np.float16] | None:
+        """True flows from every frame to the first and last, ``[N, 2, H, W, 2]``, or None."""
+        path = self.folder / "truth.npy"
+        return _mapped(path) if path.exists() else None
+
+
+def _mapped(path: Path) -> Any:
+    return np.load(path, mmap_mode="r")
+
+
+def write_clip(
+    folder: Path,
+    *,
+    group: str,
+    held_out: bool,
+    pairs: list[Pair],
+    frames: NDArray[np.uint8],
+    flows: NDArray[np.float16],
+    truth: NDArray[np.float16] | None = None,
+) -> None:
+    """Write one clip; its ``clip.json`` comes last, so that half a clip is never read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "frames.npy", frames)
+    np.save(folder / "flows.npy", flows)
+    if truth is not None:
+        np.save(folder / "truth.npy", truth)
+    rows = [[pair.first, pair.gap, round(pair.motion_px, 3)] for pair in pairs]
+    text = json.dumps({"group": group, "held_out": held_out, "pairs": rows})
+    (folder / "clip.json").write_text(text)
+
+
+def read_cache(folder: Path) -> list[CachedClip]:
+    """Return the clips of a cache, in the order of their names.
+
+    Raises:
+        MediaError: If there are none.
+    """
+    clips = []
+    for path in sorted(folder.glob("*/clip.json")):
+        content = json.loads(path.read_text())
+        pairs = tuple(
+            Pair(first=int(first), gap=int(gap), motion_px=float(motion))
+            for first, gap, motion in content["pairs"]
+        )
+        if pairs:
+            clips.append(
+                CachedClip(
+                    folder=path.parent,
+                    group=content["group"],
+                    held_out=content["held_out"],
+                    pairs=pairs,
+                )
+            )
+    if not clips:
+        raise MediaError(
+            f"there is no training cache in {folder}; write one with "
+            "`python -m imf_plugin.training.prepare --data CLIPS --cache FOLDER`"
+        )
+    return clips

@@ -1,0 +1,105 @@
+"""Training samples by number: the same number gives the same sample, so that runs can resume."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from imf_plugin.training.augment import AugmentOptions, Sample, augmented, cut_sample
+from imf_plugin.training.cache import CachedClip, read_cache
+
+MOTION_RANGE_PX = (0.3, 8.0)
+"""Pairs are drawn in proportion to the root of their motion, kept within this range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What is drawn how often."""
+
+    scene_share: float = 0.12
+    """Rendered scenes among the samples."""
+    augment: AugmentOptions = field(default_factory=AugmentOptions)
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Samples as tensors."""
+
+    frame0: Tensor
+    """``[B, 3, H, W]``"""
+    frame1: Tensor
+    target: Tensor
+    timesteps: Tensor
+    """``[B]``"""
+    motion: Tensor
+    """``[B, 2, H, W]``"""
+    true_flows: Tensor
+    """``[B, 4, H, W]``, NaN where unknown."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items()}
+        return Batch(**moved)
+
+
+class TrainingSamples(Dataset[dict[str, Tensor]]):
+    """An endless supply: item ``n`` is drawn with a random generator seeded by ``n``."""
+
+    def __init__(self, cache: Path, options: DataOptions) -> None:
+        self.options = options
+        clips = [clip for clip in read_cache(cache) if not clip.held_out]
+        self.scenes = [clip for clip in clips if clip.folder.name.startswith("scene_")]
+        films: dict[str, list[CachedClip]] = {}
+        for clip in clips:
+            if not clip.folder.name.startswith("scene_"):
+                films.setdefault(clip.group, []).append(clip)
+        self.groups = list(films.values())
+
+    def sample(self, number: int) -> Sample:
+        """Return a sample as pictures."""
+        random = np.random.default_rng([self.options.seed, number])
+        wants_scene = random.random() < self.options.scene_share
+        if self.scenes and (wants_scene or not self.groups):
+            clip = self.scenes[int(random.integers(len(self.scenes)))]
+        else:
+            group = self.groups[int(random.integers(len(self.groups)))]
+            clip = group[int(random.integers(len(group)))]
+        pair = int(random.choice(len(clip.pairs), p=_pair_chances(clip)))
+        sample = cut_sample(clip, pair, random, self.options.augment)
+        return augmented(sample, random, self.options.augment)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """Return a sample as tensors, by the names of `Batch`."""
+        return as_tensors(self.sample(number))
+
+
+def _pair_chances(clip: CachedClip) -> NDArray[np.float64]:
+    motion = np.array([pair.motion_px for pair in clip.pairs])
+    chances = np.sqrt(np.clip(motion, *MOTION_RANGE_PX))
+    return np.asarray(chances / chances.sum())
+
+
+def as_tensors(sample: Sample) -> dict[str, Tensor]:
+    """Return a sample as tensors without batch dimension, by the names of `Batch`."""
+    planes = {
+        "frame0": sample.frame0,
+        "frame1": sample.frame1,
+        "target": sample.target,
+        "motion": sample.motion,
+        "true_flows": sample.true_flows,
+    }
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(plane.transpose(2, 0, 1), np.float32))
+        for name, plane in planes.items()
+    }
+    return {**tensors, "timesteps": torch.tensor(sample.timestep, dtype=torch.float32)}
+
+
+def collate(items: list[dict[str, Tensor]]) -> Batch:
+    """Return samples as one batch."""
+    return Batch(**{name: torch.stack([item[name] for item in items]) for name in items[0]})

@@ -1,0 +1,178 @@
+"""Writes the data cache: decodes clips, renders scenes, estimates the flow of keyframe pairs.
+
+``python -m imf_plugin.training.prepare --data DIR --cache DIR``. The only part of training that
+needs a video decoder; it runs on any machine and its result is copied to the one that trains.
+"""
+
+import argparse
+import csv
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imf_plugin.models.flow.estimation import estimate_middle
+from imf_plugin.training.cache import Pair, write_clip
+from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
+
+log = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+GAPS = (2, 2, 2, 2, 3, 4, 4, 6, 8)
+"""Distances between keyframes, as often as they are drawn."""
+HELD_OUT_SHARE = 12
+"""One group in so many is kept for validation."""
+SCENE_SIZE = (256, 192)
+SCENE_STEPS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """What goes into the cache."""
+
+    pairs_per_clip: int = 24
+    clips_per_group: int = 4
+    """More clips of one source add little."""
+    scenes: int = 300
+    seed: int = 0
+
+
+def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
+    """Write the cache of every video below ``data`` and of random scenes; existing clips stay."""
+    taken: Counter[str] = Counter()
+    groups = _groups(data)
+    for path in sorted(file for file in data.rglob("*") if file.suffix in VIDEO_SUFFIXES):
+        group = groups.get(path.name, path.stem)
+        taken[group] += 1
+        folder = cache / path.stem
+        if taken[group] > options.clips_per_group or (folder / "clip.json").exists():
+            continue
+        log.info("clip %s of %s", path.name, group)
+        _prepare_clip(path, folder, group, options)
+    for number in range(options.scenes):
+        folder = cache / f"scene_{number:05d}"
+        if not (folder / "clip.json").exists():
+            _prepare_scene(folder, options.seed + number)
+    log.info("cache complete in %s", cache)
+
+
+def is_held_out(group: str) -> bool:
+    """Return whether a group is kept for validation; depends on its name alone."""
+    return hashlib.sha256(group.encode()).digest()[0] % HELD_OUT_SHARE == 0
+
+
+def half_size_flow(
+    frame0: NDArray[np.uint8], frame1: NDArray[np.uint8]
+) -> tuple[NDArray[np.float16], float]:
+    """Return the middle flow of two RGB frames at half size, and its mean length in px."""
+    grey0, grey1 = (
+        np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in (frame0, frame1)
+    )
+    flow = estimate_middle(grey0, grey1)
+    height, width = grey0.shape
+    half = cv2.resize(flow, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return half.astype(np.float16), float(np.hypot(flow[..., 0], flow[..., 1]).mean())
+
+
+def _groups(data: Path) -> dict[str, str]:
+    """Return the source of each clip by its file name, from PROVENANCE.tsv where there is one."""
+    for folder in (data, data.parent):
+        path = folder / "PROVENANCE.tsv"
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+                return {Path(row["file"]).name: row["src_blob"] for row in rows}
+    return {}
+
+
+def _prepare_clip(path: Path, folder: Path, group: str, options: PrepareOptions) -> None:
+    frames = np.stack(list(_decoded(path)))
+    random = np.random.default_rng([options.seed, *path.stem.encode()])
+    wanted = set()
+    for _ in range(options.pairs_per_clip):
+        gap = int(random.choice(GAPS))
+        if len(frames) > gap:
+            wanted.add((int(random.integers(len(frames) - gap)), gap))
+    pairs, flows = [], []
+    for first, gap in sorted(wanted):
+        flow, motion = half_size_flow(frames[first], frames[first + gap])
+        pairs.append(Pair(first=first, gap=gap, motion_px=motion))
+        flows.append(flow)
+    write_clip(
+        folder,
+        group=group,
+        held_out=is_held_out(group),
+        pairs=pairs,
+        frames=frames,
+        flows=np.stack(flows),
+    )
+
+
+def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
+    # PyAV is absent on bare training machines, which only read the cache.
+    from imf_plugin.media.read import open_media
+
+    with open_media(path) as reader:
+        for frame in reader.frames():
+            picture = frame.rgb()[..., :3]
+            height, width = picture.shape[:2]
+            yield picture[: height // 2 * 2, : width // 2 * 2].astype(np.uint8)
+
+
+def _prepare_scene(folder: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scene = random_scene(seed, SCENE_SIZE, float(random.random()))
+    times = [step / SCENE_STEPS for step in range(SCENE_STEPS + 1)]
+    drawn = [render(scene, time, shutter_samples=4) for time in times]
+    frames = np.stack([np.rint(frame * 255).astype(np.uint8) for frame in drawn])
+    truth = np.stack([_true_flows(scene, time) for time in times])
+    flow, motion = half_size_flow(frames[0], frames[-1])
+    write_clip(
+        folder,
+        group=folder.name,
+        held_out=False,
+        pairs=[Pair(first=0, gap=SCENE_STEPS, motion_px=motion)],
+        frames=frames,
+        flows=flow[None],
+        truth=truth,
+    )
+
+
+def _true_flows(scene: Scene, time: float) -> NDArray[np.float16]:
+    flows = []
+    for keyframe in (0.0, 1.0):
+        flow = true_flow(scene, time, keyframe)
+        flow[~true_visibility(scene, time, keyframe)] = np.nan
+        flows.append(flow)
+    return np.stack(flows).astype(np.float16)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with video clips")
+    parser.add_argument("--cache", type=Path, required=True, help="folder to write to")
+    defaults = PrepareOptions()
+    parser.add_argument("--pairs-per-clip", type=int, default=defaults.pairs_per_clip)
+    parser.add_argument("--clips-per-group", type=int, default=defaults.clips_per_group)
+    parser.add_argument("--scenes", type=int, default=defaults.scenes)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # One core: the machine usually has other work, and the clips are many rather than large.
+    cv2.setNumThreads(1)
+    options = PrepareOptions(
+        pairs_per_clip=arguments.pairs_per_clip,
+        clips_per_group=arguments.clips_per_group,
+        scenes=arguments.scenes,
+    )
+    prepare(arguments.data, arguments.cache, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Recipes: which network is trained how, on what kind of machine."""
+
+from dataclasses import dataclass
+
+from imf_plugin.models.imf_vfi.config import FULL, LITE, ImfVfiConfig
+from imf_plugin.training.augment import AugmentOptions
+from imf_plugin.training.data import DataOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a run, apart from its data and its time."""
+
+    network: ImfVfiConfig
+    data: DataOptions
+    batch_size: int
+    total_steps: int
+    """The learning rate falls along a cosine until this step."""
+    learning_rate: float
+    final_learning_rate: float
+    warmup_steps: int = 200
+    weight_decay: float = 1e-4
+    gradient_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    ema_decay: float = 0.999
+    charbonnier_weight: float = 1.0
+    laplacian_weight: float = 0.0
+    census_weight: float = 0.0
+    flow_weight: float = 0.0
+    precision: str = "fp32"
+    """Of the forward pass: ``fp32`` or ``bf16``."""
+    seed: int = 0
+
+
+LITE_CPU = Recipe(
+    network=LITE,
+    data=DataOptions(augment=AugmentOptions(crop_px=176)),
+    batch_size=4,
+    total_steps=8_000,
+    learning_rate=5e-4,
+    final_learning_rate=2e-5,
+    ema_decay=0.998,
+    charbonnier_weight=1.0,
+    laplacian_weight=0.1,
+    flow_weight=0.002,
+)
+"""For one or two CPU cores and a few hours: no census loss, which takes a tenth of the time."""
+
+LITE_GPU = Recipe(
+    network=LITE,
+    data=DataOptions(augment=AugmentOptions(crop_px=256)),
+    batch_size=32,
+    total_steps=60_000,
+    learning_rate=5e-4,
+    final_learning_rate=1e-5,
+    laplacian_weight=0.1,
+    census_weight=0.05,
+    flow_weight=0.002,
+    precision="bf16",
+)
+
+FULL_GPU = Recipe(
+    network=FULL,
+    data=DataOptions(augment=AugmentOptions(crop_px=256)),
+    batch_size=32,
+    total_steps=40_000,
+    learning_rate=3e-4,
+    final_learning_rate=1e-5,
+    laplacian_weight=0.1,
+    census_weight=0.05,
+    flow_weight=0.005,
+    precision="bf16",
+)
+
+RECIPES = {"lite-cpu": LITE_CPU, "lite-gpu": LITE_GPU, "full-gpu": FULL_GPU}

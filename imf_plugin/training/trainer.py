@@ -1,0 +1,244 @@
+"""The training loop: resumable to the step, boxed in time, validated every few minutes."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
+from imf_plugin.training import losses
+from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from imf_plugin.training.data import Batch, TrainingSamples, collate
+from imf_plugin.training.recipes import Recipe
+from imf_plugin.training.validation import (
+    held_out_samples,
+    score,
+    triplet_samples,
+    write_grid,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where a run reads and writes, and how long it takes."""
+
+    cache: Path
+    output: Path
+    """Folder of the run: ``last/`` and ``best/`` checkpoints, ``log.jsonl``, ``grid_*.png``."""
+    minutes: float = math.inf
+    """The run stops after this long, leaving a checkpoint to go on from."""
+    device: str = "cpu"
+    workers: int = 0
+    """Processes that make samples; 0 makes them in the training process."""
+    validate_every_minutes: float = 10.0
+    validation_items: int = 24
+    triplets: Path | None = None
+    """Picture triplets to score besides; never trained on."""
+    log_every_steps: int = 50
+
+
+class Trainer:
+    """One run of a recipe."""
+
+    def __init__(self, recipe: Recipe, options: RunOptions) -> None:
+        self.recipe = recipe
+        self.options = options
+        self.device = torch.device(options.device)
+        torch.manual_seed(recipe.seed)
+        self.network = ImfVfiNetwork(recipe.network).to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = {name: value.detach().clone() for name, value in self._weights()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+        )
+        self.step = 0
+        self.trained_seconds = 0.0
+        self.best_error = math.inf
+
+    def run(self) -> None:
+        """Train until the time or the steps are used up; goes on from ``last/`` if it is there."""
+        self.options.output.mkdir(parents=True, exist_ok=True)
+        if (self.options.output / "last" / "facts.json").exists():
+            self.resume(self.options.output / "last")
+        samples = TrainingSamples(self.options.cache, self.recipe.data)
+        began = validated = noted = time.monotonic()
+        seconds_before = self.trained_seconds
+        losses_since: list[Tensor] = []
+        for batch in self._batches(samples):
+            losses_since.append(self.train_step(batch))
+            now = time.monotonic()
+            self.trained_seconds = seconds_before + now - began
+            if self.step % self.options.log_every_steps == 0:
+                rate = len(losses_since) * self.recipe.batch_size / (now - noted)
+                mean_loss = float(torch.stack(losses_since).mean())
+                self._note(loss=mean_loss, samples_per_second=rate, rate=self._learning_rate())
+                losses_since, noted = [], now
+            done = self.step >= self.recipe.total_steps
+            done = done or now - began >= 60 * self.options.minutes
+            if done or now - validated >= 60 * self.options.validate_every_minutes:
+                self.save("last")
+                self.validate()
+                # Time spent looking at results is not training.
+                noted += time.monotonic() - now
+                validated = time.monotonic()
+            if done:
+                break
+
+    def train_step(self, batch: Batch) -> Tensor:
+        """Take one step and return its loss, detached."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        batch = batch.to(self.device)
+        half = self.recipe.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            found = self.network(batch.frame0, batch.frame1, batch.timesteps, batch.motion)
+        loss = self.loss(found, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
+        self.optimiser.step()
+        self.step += 1
+        self._follow()
+        return loss.detach()
+
+    def loss(self, found: Decoded, batch: Batch) -> Tensor:
+        """Return the recipe's weighted sum of losses."""
+        recipe = self.recipe
+        frames = found.frames.float()
+        total = recipe.charbonnier_weight * losses.charbonnier(frames, batch.target)
+        if recipe.laplacian_weight:
+            total = total + recipe.laplacian_weight * losses.laplacian(frames, batch.target)
+        if recipe.census_weight:
+            total = total + recipe.census_weight * losses.census(frames, batch.target)
+        if recipe.flow_weight:
+            flow_loss = losses.flow_error(found.flows.float(), batch.true_flows)
+            total = total + recipe.flow_weight * flow_loss
+        return total
+
+    def validate(self) -> None:
+        """Score the averaged weights, note the figures and keep the best."""
+        network = ImfVfiNetwork(self.recipe.network).to(self.device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.load_state_dict(self.ema)
+        network.eval()
+        samples = held_out_samples(self.options.cache, self.options.validation_items)
+        found, rows = score(network, samples, self.device)
+        log.info("step %d held out: %s", self.step, found)
+        self._record(kind="held_out", **vars(found))
+        if self.options.triplets is not None:
+            triplets, more = score(network, triplet_samples(self.options.triplets), self.device)
+            log.info("step %d triplets: %s", self.step, triplets)
+            self._record(kind="triplets", **vars(triplets))
+            rows = rows[:4] + more[:3]
+        write_grid(self.options.output / f"grid_{self.step:06d}.png", rows)
+        if found.error < self.best_error:
+            self.best_error = found.error
+            self.save("best")
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint into the run's folder."""
+        tensors = {f"network.{key}": value for key, value in self._weights()}
+        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
+        facts = {
+            "network": self.recipe.network.to_dict(),
+            "step": self.step,
+            "total_steps": self.recipe.total_steps,
+            "batch_size": self.recipe.batch_size,
+            "trained_seconds": self.trained_seconds,
+            "best_error": None if math.isinf(self.best_error) else self.best_error,
+            "device": self.options.device,
+            "threads": torch.get_num_threads(),
+        }
+        save_checkpoint(self.options.output / name, tensors, facts)
+
+    def resume(self, folder: Path) -> None:
+        """Take up the state of a checkpoint.
+
+        Raises:
+            ModelError: If there is none.
+        """
+        tensors, facts = load_checkpoint(folder)
+        self.network.load_state_dict(_below(tensors, "network."))
+        self.ema = {key: value.to(self.device) for key, value in _below(tensors, "ema.").items()}
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "adam.").items():
+            index, _, name = key.partition(".")
+            states.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.step = int(facts["step"])
+        self.trained_seconds = float(facts["trained_seconds"])
+        best = facts["best_error"]
+        self.best_error = math.inf if best is None else float(best)
+        log.info("going on from step %d of %s", self.step, folder)
+
+    def _batches(self, samples: TrainingSamples) -> Iterator[Batch]:
+        size = self.recipe.batch_size
+        numbers = range(self.step * size, self.recipe.total_steps * size)
+        yield from DataLoader(
+            samples,
+            batch_size=size,
+            sampler=numbers,
+            collate_fn=collate,
+            num_workers=self.options.workers,
+            persistent_workers=False,
+        )
+
+    def _learning_rate(self) -> float:
+        recipe = self.recipe
+        if self.step < recipe.warmup_steps:
+            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
+        progress = min(1.0, self.step / recipe.total_steps)
+        swing = (1 + math.cos(math.pi * progress)) / 2
+        return recipe.final_learning_rate + swing * (
+            recipe.learning_rate - recipe.final_learning_rate
+        )
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the averaged weights, faster at the beginning when the average is young."""
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self._weights():
+            self.ema[name].lerp_(value, 1 - decay)
+
+    def _weights(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self.network.state_dict().items()
+
+    def _note(self, **figures: float) -> None:
+        log.info(
+            "step %d of %d, loss %.5f, %.2f samples/s, rate %.1e, %.1f min",
+            self.step,
+            self.recipe.total_steps,
+            figures["loss"],
+            figures["samples_per_second"],
+            figures["rate"],
+            self.trained_seconds / 60,
+        )
+        self._record(kind="train", **figures)
+
+    def _record(self, **row: float | str) -> None:
+        entry = {"step": self.step, "minutes": round(self.trained_seconds / 60, 2), **row}
+        with (self.options.output / "log.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with ``prefix``, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

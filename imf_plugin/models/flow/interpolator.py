@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.models.base import (
@@ -35,6 +36,7 @@ DESCRIPTOR = ModelDescriptor(
     tile_overlap_px=64,
     bytes_per_pixel=160,
     devices=("cpu", "cuda"),
+    revision="2",
 )
 
 CACHED_PAIRS = 2
@@ -104,21 +106,31 @@ class FlowInterpolator:
                 "the two keyframes must agree in shape, "
                 f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
             )
-        made = torch.stack([self._at(before, after, value) for value in values], dim=1)
-        return made if before.batched else made[0]
-
-    def _at(self, before: KeyframeState, after: KeyframeState, timestep: float) -> Tensor:
-        if timestep in (0.0, 1.0):
-            return (before if timestep == 0.0 else after).frames
-        features0, features1 = before.features, after.features
-        pictures = [
-            synthesise(picture0, picture1, middle_flow, timestep)
-            for picture0, picture1, middle_flow in zip(
-                features0.pictures, features1.pictures, self._flows(before, after), strict=True
+        batch = [
+            self._pair(*pair, values)
+            for pair in zip(
+                before.features.pictures,
+                after.features.pictures,
+                self._flows(before, after),
+                strict=True,
             )
         ]
-        made = torch.from_numpy(np.stack(pictures))
-        return made.to(before.frames.device, before.frames.dtype)
+        made = torch.from_numpy(batch[0][None] if len(batch) == 1 else np.stack(batch))
+        made = made.to(before.frames.device, before.frames.dtype)
+        for place, value in enumerate(values):
+            if value in (0.0, 1.0):
+                # From the frames as they were given: another precision must not round them.
+                made[:, place] = (before if value == 0.0 else after).frames
+        return made if before.batched else made[0]
+
+    def _pair(
+        self, picture0: Picture, picture1: Picture, middle_flow: FlowArray, values: list[float]
+    ) -> NDArray[np.float32]:
+        made = np.empty((len(values), *picture0.shape), np.float32)
+        for place, value in enumerate(values):
+            if 0.0 < value < 1.0:
+                synthesise(picture0, picture1, middle_flow, value, made[place])
+        return made
 
     def _flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
         """Return the flows between two keyframes, estimated once however often they are used."""
@@ -154,6 +166,8 @@ class _CachedPair:
 
 
 def _grey(picture: Picture) -> GreyPicture:
-    luma = cv2.cvtColor(cv2.merge(list(picture[:3])), cv2.COLOR_RGB2GRAY)
+    red, green, blue = picture[:3]
+    # BT.601's weights, as OpenCV has them; plane by plane it need not be interleaved first.
+    luma = cv2.addWeighted(cv2.addWeighted(red, 0.299, green, 0.587, 0), 1, blue, 0.114, 0)
     # Saturating and rounding as OpenCV does for 8-bit pictures.
     return np.asarray(cv2.convertScaleAbs(np.maximum(luma, 0), alpha=255), np.uint8)

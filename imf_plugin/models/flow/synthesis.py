@@ -41,15 +41,18 @@ NOISE_LEVEL = 1 / 255
 
 
 def synthesise(
-    picture0: Picture, picture1: Picture, middle_flow: FlowArray, timestep: float
+    picture0: Picture,
+    picture1: Picture,
+    middle_flow: FlowArray,
+    timestep: float,
+    made: Picture | None = None,
 ) -> Picture:
-    """Return the picture at ``timestep``, 0 < timestep < 1."""
+    """Return the picture at ``timestep``, 0 < timestep < 1, in ``made`` if that is given."""
     flow = flow_at(middle_flow, timestep)
     grid = pixel_grid(*flow.shape[:2])
     positions0 = grid - np.float32(timestep) * flow
     positions1 = grid + np.float32(1 - timestep) * flow
-    share_of_1 = _share_of_1(positions0, positions1, timestep)
-    made = np.empty_like(picture0)
+    made = np.empty_like(picture0) if made is None else made
 
     def warp_both(channel: int) -> tuple[Plane, Plane]:
         return warp(picture0[channel], positions0), warp(picture1[channel], positions1)
@@ -68,8 +71,10 @@ def synthesise(
 
     channels = range(len(picture0))
     with ThreadPoolExecutor(max_workers=len(channels)) as planes:
+        insides = planes.submit(_inside, positions0), planes.submit(_inside, positions1)
         warped = list(planes.map(warp_both, channels))
         distrust = flow_distrust(list(zip(picture0, picture1, strict=True)), warped, planes)
+        share_of_1 = _share_of_1(insides[0].result(), insides[1].result(), timestep)
         list(planes.map(mix, channels))
     return made
 
@@ -113,10 +118,9 @@ def _mismatch(pair: tuple[Plane, Plane], brightening: np.float32) -> FloatArray:
 
 
 def _share_of_1(
-    positions0: FlowArray, positions1: FlowArray, timestep: float
+    inside0: FloatArray | None, inside1: FloatArray | None, timestep: float
 ) -> FloatArray | np.float32:
     """Return how much of the mixture comes from picture 1, everywhere or as ``[H, W]``."""
-    inside0, inside1 = _inside(positions0), _inside(positions1)
     if inside0 is None and inside1 is None:
         return np.float32(timestep)
     weight0 = np.float32(1 - timestep) * (np.float32(1) if inside0 is None else inside0)

@@ -32,8 +32,8 @@ def test_alignment_and_its_gradients_match_the_definition(
 ) -> None:
     query_xy, key_xy = torch.rand(37, 2) * 60, grid(5, 15)
     compare(
-        lambda *inputs: align(*inputs, query_xy.to(device), key_xy.to(device), backend=backend),
-        lambda *inputs: reference.align(*inputs, query_xy, key_xy, d**-0.5),
+        lambda q, k, v: align(q, k, v, query_xy.to(device), key_xy.to(device), backend=backend),
+        lambda q, k, v: reference.align(q, k, v, query_xy, key_xy, d**-0.5),
         *features(37, 75, d, dv, device),
     )
 
@@ -44,8 +44,8 @@ def test_half_precision_is_summed_in_float32(
 ) -> None:
     query_xy, key_xy = torch.rand(37, 2) * 60, grid(5, 15)
     compare(
-        lambda *inputs: align(*inputs, query_xy.to(device), key_xy.to(device), backend=backend),
-        lambda *inputs: reference.align(*inputs, query_xy, key_xy, 64**-0.5),
+        lambda q, k, v: align(q, k, v, query_xy.to(device), key_xy.to(device), backend=backend),
+        lambda q, k, v: reference.align(q, k, v, query_xy, key_xy, 64**-0.5),
         *features(37, 75, 64, 96, device, dtype),
     )
 
@@ -62,8 +62,10 @@ def test_windowed_alignment_and_its_gradients_match_the_definition(
     middle = centres(inputs[0].cpu(), xy, xy, shape, prior[:, None])
     allowed = reference.windows(middle, window, shape)
     compare(
-        lambda *inputs: align(
-            *inputs,
+        lambda q, k, v: align(
+            q,
+            k,
+            v,
             xy.to(device),
             xy.to(device),
             window,
@@ -71,7 +73,7 @@ def test_windowed_alignment_and_its_gradients_match_the_definition(
             prior=prior.to(device),
             backend=backend,
         ),
-        lambda *inputs: reference.align(*inputs, xy, xy, 0.25, allowed),
+        lambda q, k, v: reference.align(q, k, v, xy, xy, 0.25, allowed),
         *inputs,
     )
 
@@ -85,8 +87,10 @@ def test_windows_follow_each_heads_own_prior_and_any_number_of_queries(
     middle = centres(inputs[0].cpu(), query_xy, xy, shape, prior)
     allowed = reference.windows(middle, 2, shape)
     compare(
-        lambda *inputs: align(
-            *inputs,
+        lambda q, k, v: align(
+            q,
+            k,
+            v,
             query_xy.to(device),
             xy.to(device),
             2,
@@ -94,7 +98,7 @@ def test_windows_follow_each_heads_own_prior_and_any_number_of_queries(
             prior=prior.to(device),
             backend=backend,
         ),
-        lambda *inputs: reference.align(*inputs, query_xy, xy, 0.25, allowed),
+        lambda q, k, v: reference.align(q, k, v, query_xy, xy, 0.25, allowed),
         *inputs,
     )
 
@@ -124,8 +128,9 @@ def test_alignment_finds_features_that_moved(backend: str, device: torch.device)
     xy = grid(6, 9).to(device)
     key = torch.nn.functional.normalize(torch.randn(6, 9, 32), dim=-1).to(device)
     query = key.roll((-1, -2), (0, 1))
-    rows = [one.reshape(1, 1, 54, 32) for one in (query, key)]
-    _, displacement, confidence = align(*rows, rows[1], xy, xy, scale=200.0, backend=backend)
+    rows: Any = [one.reshape(1, 1, 54, 32) for one in (query, key)]
+    query, key = rows
+    _, displacement, confidence = align(query, key, key, xy, xy, scale=200.0, backend=backend)
     inner = displacement.view(6, 9, 2)[:-1, :-2]
     assert torch.allclose(inner, torch.tensor([16.0, 8.0], device=device), atol=1e-3)
     assert (confidence > 0.999).all()
@@ -146,8 +151,9 @@ def test_large_scores_do_not_overflow(close: Check, backend: str, device: torch.
     query, key, value = features(9, 20, 16, 8, device)
     xy = grid(4, 5)
     got = align(query * 1e3, key, value, xy[:9].to(device), xy.to(device), backend=backend)
-    exact = [one.cpu().double() for one in (query * 1e3, key, value)]
-    for mine, theirs in zip(got, reference.align(*exact, xy[:9], xy, 0.25), strict=True):
+    exact: Any = [one.cpu().double() for one in (query * 1e3, key, value)]
+    want = reference.align(exact[0], exact[1], exact[2], xy[:9], xy, 0.25)
+    for mine, theirs in zip(got, want, strict=True):
         close(mine, theirs)
 
 
@@ -155,8 +161,9 @@ def test_inputs_may_lie_anyhow_in_memory(close: Check, backend: str, device: tor
     query, key, value = (one.transpose(1, 2)[..., ::2] for one in features(3, 3, 40, 24, device))
     xy = grid(1, 3)
     got = align(query, key, value, xy.to(device), xy.to(device), backend=backend)
-    exact = [one.cpu().double() for one in (query, key, value)]
-    for mine, theirs in zip(got, reference.align(*exact, xy, xy, 20**-0.5), strict=True):
+    exact: Any = [one.cpu().double() for one in (query, key, value)]
+    want = reference.align(exact[0], exact[1], exact[2], xy, xy, 20**-0.5)
+    for mine, theirs in zip(got, want, strict=True):
         close(mine, theirs)
 
 
@@ -167,7 +174,7 @@ def test_an_empty_batch_gives_an_empty_batch(
     query, key, value = (one[:0].requires_grad_() for one in features(6, 6, 16, 8, device))
     xy = grid(2, 3).to(device)
     parts = align(query, key, value, xy, xy, window, key_grid=(2, 3), backend=backend)
-    sum(part.sum() for part in parts).backward()
+    torch.autograd.backward([part.sum() for part in parts])
     assert [tuple(part.shape) for part in parts] == [(0, 3, 6, 8), (0, 3, 6, 2), (0, 3, 6)]
     assert query.grad is not None
 
@@ -201,7 +208,7 @@ def test_gradients_agree_with_finite_differences(window: int | None) -> None:
     xy = grid(2, 3, step=1.0)
     inputs = [torch.randn(1, 2, 6, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
     assert torch.autograd.gradcheck(
-        lambda *inputs: align(*inputs, xy, xy, window, key_grid=(2, 3)), inputs
+        lambda q, k, v: align(q, k, v, xy, xy, window, key_grid=(2, 3)), inputs
     )
 
 

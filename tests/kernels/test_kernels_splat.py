@@ -99,9 +99,10 @@ def test_channels_last_stays_channels_last(
 
 
 def test_inputs_may_lie_anyhow_in_memory(close: Check, backend: str, device: torch.device) -> None:
-    inputs = [one.transpose(2, 3)[..., ::2] for one in scene((7, 10), device)]
+    inputs: Any = [one.transpose(2, 3)[..., ::2] for one in scene((7, 10), device)]
     got = splat(*inputs, "softmax", backend=backend)
-    want = reference.splat(*(one.cpu().double() for one in inputs), "softmax")
+    exact: Any = [one.cpu().double() for one in inputs]
+    want = reference.splat(exact[0], exact[1], exact[2], "softmax")
     for mine, theirs in zip(got, want, strict=True):
         close(mine, theirs)
 
@@ -111,7 +112,7 @@ def test_an_empty_batch_gives_an_empty_batch(backend: str, device: torch.device,
     source, flow, metric = (one[:0].requires_grad_() for one in scene((4, 5), device))
     level = metric if mode == "softmax" else None
     out, weight = splat(source, flow, level, mode, backend=backend)
-    (out.sum() + weight.sum()).backward()
+    torch.autograd.backward([out.sum(), weight.sum()])
     assert out.shape == (0, 3, 4, 5)
     assert weight.shape == (0, 1, 4, 5)
     assert source.grad is not None
@@ -179,7 +180,8 @@ def test_deterministic_runs_repeat_bit_for_bit(
     ]
     assert all(torch.equal(run[0], runs[0][0]) for run in runs)
     assert all(torch.equal(run[1], runs[0][1]) for run in runs)
-    want = reference.splat(*(one.cpu().double() for one in (source, flow, metric)), "softmax")
+    exact: Any = [one.cpu().double() for one in (source, flow, metric)]
+    want = reference.splat(exact[0], exact[1], exact[2], "softmax")
     close(runs[0][0], want[0])
 
 
@@ -195,7 +197,7 @@ def test_gradients_agree_with_finite_differences(mode: str) -> None:
     source = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
     flow = torch.rand(1, 2, 3, 4, dtype=torch.float64) * 0.6 + 0.2
     metric = torch.randn(1, 1, 3, 4, dtype=torch.float64, requires_grad=mode == "softmax")
-    inputs = (source, flow.requires_grad_(), metric if mode == "softmax" else None)
+    inputs: Any = (source, flow.requires_grad_(), metric if mode == "softmax" else None)
     assert torch.autograd.gradcheck(
         lambda source, flow, metric: splat(source, flow, metric, mode), inputs
     )

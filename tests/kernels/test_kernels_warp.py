@@ -73,7 +73,7 @@ def test_inputs_may_lie_anyhow_in_memory(close: Check, backend: str, device: tor
 def test_an_empty_batch_gives_an_empty_batch(backend: str, device: torch.device) -> None:
     source = torch.zeros(0, 3, 4, 5, device=device, requires_grad=True)
     out = warp(source, torch.zeros(0, 2, 4, 5, device=device), backend=backend)
-    out.sum().backward()
+    torch.autograd.backward(out.sum())
     assert out.shape == (0, 3, 4, 5)
     assert source.grad is not None
 
@@ -118,7 +118,8 @@ def test_blending_two_warps_in_one_pass_matches_the_definition(
     mask = torch.rand(2, 1, 5, 7).to(device, dtype)
     inputs = (first[0], second[0], first[1], second[1], mask)
     out = warp_blend(*inputs, padding, backend=backend)
-    close(out, reference.warp_blend(*(one.cpu().double() for one in inputs), padding))
+    exact: Any = [one.cpu().double() for one in inputs]
+    close(out, reference.warp_blend(*exact, padding))
 
 
 def test_blending_is_differentiable_in_everything(
@@ -127,8 +128,8 @@ def test_blending_is_differentiable_in_everything(
     first, second = scene((5, 7), device), scene((5, 7), device)
     mask = torch.rand(2, 1, 5, 7, device=device)
     compare(
-        lambda *inputs: warp_blend(*inputs, backend=backend),
-        lambda *inputs: reference.warp_blend(*inputs, "border"),
+        lambda s, r, f, g, mask: warp_blend(s, r, f, g, mask, backend=backend),
+        lambda s, r, f, g, mask: reference.warp_blend(s, r, f, g, mask, "border"),
         first[0],
         second[0],
         first[1],

@@ -161,6 +161,40 @@ def _inside(
     return [mask.to(dtype) for mask in masks]
 
 
+def each_tap(flow: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Target (int64) and weight of one tap of every pixel at a time, ``[B * H * W]`` each.
+
+    For images of few channels, whose taps would cost more to interleave than to visit four times.
+    """
+    B, _, H, W = flow.shape
+    known = None if all_finite(flow) else torch.isfinite(flow).all(1)
+    if known is not None:
+        flow = torch.where(known[:, None], flow, 0.0)
+    numbers = torch.arange(max(B, H, W), device=flow.device)
+    x_pair = _axis(flow[:, 0], numbers[:W].to(flow.dtype), W, known)
+    y_pair = _axis(flow[:, 1], numbers[:H, None].to(flow.dtype), H, None)
+    base = numbers[:B, None, None] * (H * W)
+    for line, down in y_pair:
+        start = line.mul_(W).add_(base)
+        for column, across in x_pair:
+            yield (start + column).view(-1), (down * across).view(-1)
+
+
+def _axis(
+    shift: torch.Tensor, own: torch.Tensor, size: int, known: torch.Tensor | None
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Clamped positions (int64) and weights of both taps along one axis; outside weighs 0."""
+    whole = shift.floor()
+    fraction = shift - whole
+    whole += own
+    pair = []
+    for position, weight in ((whole, 1 - fraction), (whole + 1, fraction)):
+        clamped = position.clamp(0, size - 1)
+        weight = weight.mul_(clamped == position)
+        pair.append((clamped.long(), weight if known is None else weight.mul_(known)))
+    return pair
+
+
 @dataclass(frozen=True, kw_only=True)
 class Landing:
     """All taps of a frame sorted by the pixel they land on.

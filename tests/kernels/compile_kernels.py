@@ -83,6 +83,35 @@ def specimens() -> list[tuple[str, Any, str, dict[str, Any]]]:
         found.append((f"align_bwd_query {dtype}", align.align_bwd_query_kernel, dtype, query))
         key = _sizes(sizes, **heads)
         found.append((f"align_bwd_key {dtype}", align.align_bwd_key_kernel, dtype, key))
+    # The launcher compiles sizes of 1 as constants, which Triton's language treats unlike numbers.
+    pixel = {"C": 1, "H": 1, "W": 1, "UNEVEN": True}
+    found += [
+        ("warp_fwd one pixel", warp.warp_fwd_kernel, "fp32", {**few, **pixel}),
+        ("warp_blend_fwd one pixel", warp.warp_blend_fwd_kernel, "fp32", {**few, **pixel}),
+        ("warp_bwd_flow one pixel", warp.warp_bwd_flow_kernel, "fp32", {**few, **pixel}),
+        ("warp_bwd_source one pixel", warp.warp_bwd_source_kernel, "fp32", {**few, **pixel}),
+        ("splat_top one pixel", splat.splat_top_kernel, "fp32", {"BLOCK_P": 512, **pixel}),
+    ]
+    single = {"BLOCK_P": 512, "BLOCK_C": 1, **pixel}
+    found += [
+        ("splat_fwd one pixel", splat.splat_fwd_kernel, "fp32", {**single, "SOFTMAX": True}),
+        ("splat_finish one pixel", splat.splat_finish_kernel, "fp32", {**single, "DIVIDE": True}),
+        (
+            "splat_bwd one pixel",
+            splat.splat_bwd_kernel,
+            "fp32",
+            {**single, "DIVIDE": True, "SOFTMAX": True},
+        ),
+    ]
+    lone = dict.fromkeys(("h", "Nq", "Nk", "q_rows", "q_columns", "radius", "rows", "columns"), 1)
+    for windowed in (False, True):
+        options = {"WINDOWED": windowed, "KEEP": True, "SIDE": 8, "D": 16, "DV": 16, **SEQUENCES}
+        sizes = align.forward_sizes(16, 16, torch.float16, windowed)
+        forward = _sizes(sizes, **options, **lone)
+        found.append((f"align_fwd lone {windowed}", align.align_fwd_kernel, "fp16", forward))
+    backward = _sizes(align.backward_sizes(16, 16, torch.float16), **options, **lone)
+    found.append(("align_bwd_query lone", align.align_bwd_query_kernel, "fp16", backward))
+    found.append(("align_bwd_key lone", align.align_bwd_key_kernel, "fp16", backward))
     return found
 
 
@@ -92,7 +121,7 @@ def build(kernel: Any, dtype: str, constants: dict[str, Any], arch: int) -> dict
     names = kernel.arg_names
     signature, constexprs, attributes = {}, {}, {}
     for place, name in enumerate(names):
-        if name in constants:
+        if name in constants and name in names:
             signature[name] = "constexpr"
             constexprs[(place,)] = constants[name]
         elif name in POINTERS:

@@ -117,9 +117,10 @@ def test_blending_two_warps_in_one_pass_matches_the_definition(
     first, second = scene((5, 7), device, dtype), scene((5, 7), device, dtype)
     mask = torch.rand(2, 1, 5, 7).to(device, dtype)
     inputs = (first[0], second[0], first[1], second[1], mask)
-    out = warp_blend(*inputs, padding, backend=backend)
+    out = warp_blend(inputs[0], inputs[1], inputs[2], inputs[3], mask, padding, backend=backend)
     exact: Any = [one.cpu().double() for one in inputs]
-    close(out, reference.warp_blend(*exact, padding))
+    want = reference.warp_blend(exact[0], exact[1], exact[2], exact[3], exact[4], padding)
+    close(out, want)
 
 
 def test_blending_is_differentiable_in_everything(

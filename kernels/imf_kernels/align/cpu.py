@@ -13,8 +13,8 @@ import torch
 
 from imf_kernels.bilinear import compute_dtype
 
-PIECE_SCORES = 1 << 20
-"""Scores held at once, about: 4 MB."""
+PIECE_SCORES = 1 << 19
+"""Scores held at once, about: 2 MB."""
 
 TILE = 16
 """Side of a tile of queries, where queries form the same grid as the keys."""

@@ -40,11 +40,13 @@ def forward(
         kept = nothing if mode == "sum" else nothing.clone()
         return Splatted(out, source.new_empty(B, 1, H, W), kept, nothing.clone())
     image = source.to(precise)
+    by_plane = C < SORT_CHANNELS and (source.device.type == "cpu" or not deterministic)
+    if by_plane and metric is None:
+        return _by_plane(source, image, flow.to(precise), mode)
     index, weight = _all_taps(flow.to(precise))
     share, top = weight, nothing
     if metric is not None:
         weight, share, top = _shares(index, weight, metric.to(precise))
-    by_plane = C < SORT_CHANNELS and (source.device.type == "cpu" or not deterministic)
     landing = None if by_plane else sampling.Landing.of(index)
     landed = _total(landing, index, weight)
     norm = nothing.clone()
@@ -104,6 +106,23 @@ def backward(
     if metric is not None:
         to_metric = to_metric.view(B, 1, H, W).to(metric.dtype)
     return from_rows(to_rows_, source), to_flow, to_metric
+
+
+def _by_plane(source: torch.Tensor, image: torch.Tensor, flow: torch.Tensor, mode: str) -> Splatted:
+    """Sum or average of few channels, tap after tap."""
+    B, C, H, W = source.shape
+    planes = image.transpose(0, 1).reshape(C, -1)
+    total, landed = torch.zeros_like(planes), planes.new_zeros(B * H * W)
+    for target, weight in sampling.each_tap(flow):
+        total.index_add_(1, target, planes * weight)
+        landed.index_add_(0, target, weight)
+    norm = landed.clone() if mode == "average" else planes.new_empty(0)
+    if mode == "average":
+        total *= _inverse(norm)
+    out = total.view(C, B, H, W).transpose(0, 1).to(source.dtype)
+    out = out.contiguous(memory_format=layout(source))
+    weight = landed.view(B, 1, H, W).to(source.dtype)
+    return Splatted(out, weight, norm, planes.new_empty(0))
 
 
 def _all_taps(flow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

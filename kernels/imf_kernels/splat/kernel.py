@@ -194,11 +194,11 @@ def splat_bwd_kernel(
             by_x += sx * wy * part
             by_y += wx * sy * part
         tl.store(at_out[:, None] + at * o_c, total, mask=ok)
-    plane = (H * W).to(tl.int64)
-    tl.store(to_flow + batch * 2 * plane + pixel, by_x, mask=inside)
-    tl.store(to_flow + batch * 2 * plane + plane + pixel, by_y, mask=inside)
+    at_flow = to_flow + batch * 2 * H * W + pixel
+    tl.store(at_flow, by_x, mask=inside)
+    tl.store(at_flow + H * W, by_y, mask=inside)
     if SOFTMAX:
-        tl.store(to_metric + batch * plane + pixel, by_metric, mask=inside)
+        tl.store(to_metric + batch * H * W + pixel, by_metric, mask=inside)
 
 
 def forward(

@@ -120,9 +120,8 @@ def warp_bwd_flow_kernel(
         by_x += tl.sum(g * along_x, 1)
         by_y += tl.sum(g * along_y, 1)
     at_out = out + batch * 2 * H * W + pixel
-    plane = (H * W).to(tl.int64)
     tl.store(at_out, by_x, mask=inside)
-    tl.store(at_out + plane, by_y, mask=inside)
+    tl.store(at_out + H * W, by_y, mask=inside)
 
 
 @triton.jit

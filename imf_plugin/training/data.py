@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from imf_plugin.training.augment import AugmentOptions, Sample, augmented, cut_sample
 from imf_plugin.training.cache import CachedClip, read_cache
+from imf_plugin.training.teacher import taught
 
 MOTION_RANGE_PX = (0.3, 8.0)
 """Pairs are drawn in proportion to the root of their motion, kept within this range."""
@@ -70,7 +71,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
             group = self.groups[int(random.integers(len(self.groups)))]
             clip = group[int(random.integers(len(group)))]
         pair = int(random.choice(len(clip.pairs), p=_pair_chances(clip)))
-        sample = cut_sample(clip, pair, random, self.options.augment)
+        sample = taught(cut_sample(clip, pair, random, self.options.augment))
         return augmented(sample, random, self.options.augment)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:

@@ -56,11 +56,21 @@ def flow_error(found: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute error of flows where the truth is known, 0 if it is nowhere.
 
     Args:
-        found: ``[B, 4, H, W]`` pixels.
-        truth: The same shape, NaN where unknown.
+        found: ``[B, 4, H, W]`` pixels, or smaller by a whole factor, its values being full-size
+            pixels all the same.
+        truth: ``[B, 4, H, W]``, NaN where unknown.
     """
     known = torch.isfinite(truth)
+    if found.shape != truth.shape:
+        truth, known = _pooled_truth(truth, known, truth.shape[-1] // found.shape[-1])
     difference = torch.where(known, found - truth.nan_to_num(), 0.0)
     # Robust: a few pixels that are far off must not drown the rest.
     robust = torch.sqrt(difference**2 + 0.01) - 0.1
     return robust.sum() / known.sum().clamp_min(1)
+
+
+def _pooled_truth(truth: Tensor, known: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Return the mean of what is known in each cell, and where at least half of it is."""
+    share = F.avg_pool2d(known.to(truth.dtype), factor)
+    total = F.avg_pool2d(truth.nan_to_num(), factor)
+    return total / share.clamp_min(1e-6), share >= 0.5

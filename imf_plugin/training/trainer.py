@@ -124,6 +124,9 @@ class Trainer:
             total = total + recipe.census_weight * losses.census(frames, batch.target)
         if recipe.flow_weight:
             flow_loss = losses.flow_error(found.flows.float(), batch.true_flows)
+            for flows in found.coarse_flows:
+                coarse = losses.flow_error(flows.float(), batch.true_flows)
+                flow_loss = flow_loss + recipe.coarse_flow_share * coarse
             total = total + recipe.flow_weight * flow_loss
         return total
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import blend_weights
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
-from imf_plugin.models.imf_vfi.layers import warp_cubic
+from imf_plugin.models.imf_vfi.layers import LocalCorrelation, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.models.imf_vfi.tokens import Tokens, interpolate_tokens
@@ -180,3 +180,27 @@ def test_even_motion_is_the_same_at_every_moment() -> None:
     assert motion.shape == (3, 2, 48, 64)
     torch.testing.assert_close(motion[:, 0], torch.full((3, 48, 64), 4.0), atol=1e-3, rtol=0)
     torch.testing.assert_close(motion[:, 1], torch.zeros(3, 48, 64), atol=1e-3, rtol=0)
+
+
+def test_correlation_is_largest_at_the_shift_between_the_features() -> None:
+    torch.manual_seed(0)
+    correlation = LocalCorrelation(16, 2)
+    features = torch.randn(1, 16, 12, 14)
+    moved = torch.roll(features, (1, -2), (2, 3))
+    with torch.no_grad():
+        found = correlation(features, moved)
+    assert found.shape == (1, 25, 12, 14)
+    inner = found[:, :, 3:-3, 3:-3]
+    # Shifts run in rows from (-2, -2); the content went down by 1 and left by 2.
+    assert (inner.argmax(1) == 5 * (1 + 2) + (-2 + 2)).all()
+    torch.testing.assert_close(inner.amax(1), torch.ones(1, 6, 8))
+
+
+def test_the_flows_of_the_coarser_levels_start_at_the_given_motion() -> None:
+    torch.manual_seed(0)
+    motion = torch.full((1, 2, 48, 64), 4.0)
+    found = ImfVfiNetwork(LITE)(pictures(1, 1), pictures(2, 1), torch.tensor([0.25]), motion)
+    assert [flows.shape[-1] for flows in found.coarse_flows] == [4, 8, 16]
+    for flows in found.coarse_flows:
+        torch.testing.assert_close(flows[:, :2], torch.full_like(flows[:, :2], -1.0))
+        torch.testing.assert_close(flows[:, 2:], torch.full_like(flows[:, 2:], 3.0))

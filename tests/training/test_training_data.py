@@ -21,6 +21,7 @@ from imf_plugin.training.cache import CachedClip, read_cache
 from imf_plugin.training.data import DataOptions, TrainingSamples, as_tensors, collate
 from imf_plugin.training.prepare import PrepareOptions, is_held_out, prepare
 from imf_plugin.training.scenes import random_scene, render, true_flow, true_visibility
+from imf_plugin.training.teacher import taught
 
 OPTIONS = AugmentOptions(crop_px=96)
 
@@ -170,3 +171,21 @@ def test_augmented_samples_stay_in_shape(cache: Path) -> None:
         assert tensors["frame0"].shape == (3, 96, 96)
         assert tensors["motion"].isfinite().all()
         assert not math.isnan(float(tensors["target"].mean()))
+
+
+def test_the_teacher_finds_flows_that_explain_the_truth_better(scene_sample: Sample) -> None:
+    unknown = np.full_like(scene_sample.true_flows, np.nan)
+    wrong = scene_sample.middle_flow + np.float32(1.5)
+    student = Sample(**{**vars(scene_sample), "true_flows": unknown, "middle_flow": wrong})
+    lesson = taught(student).true_flows
+    known = np.isfinite(lesson) & np.isfinite(scene_sample.true_flows)
+    assert known.mean() > 0.7
+    time = np.float32(student.timestep)
+    start = np.concatenate([-time * student.motion, (1 - time) * student.motion], -1)
+    before = np.abs(start - scene_sample.true_flows)[known]
+    after = np.abs(lesson - scene_sample.true_flows)[known]
+    assert np.median(after) < 0.5 * np.median(before)
+
+
+def test_true_flows_are_not_replaced_by_the_teacher(scene_sample: Sample) -> None:
+    assert taught(scene_sample) is scene_sample

@@ -62,3 +62,12 @@ def test_flow_error_counts_only_where_the_truth_is_known() -> None:
 def test_flow_error_without_any_truth_is_zero() -> None:
     nothing = torch.full((1, 4, 8, 8), math.nan)
     assert float(flow_error(torch.ones_like(nothing), nothing)) == 0
+
+
+def test_a_smaller_flow_is_compared_with_the_mean_of_what_is_known() -> None:
+    truth = torch.full((1, 4, 8, 8), math.nan)
+    truth[..., :4] = 2.0
+    truth[..., 0, 0] = math.nan
+    assert float(flow_error(torch.full((1, 4, 2, 2), 2.0), truth)) == pytest.approx(0, abs=1e-6)
+    off = float(flow_error(torch.full((1, 4, 2, 2), 5.0), truth))
+    assert off == pytest.approx(math.sqrt(9.01) - 0.1, rel=1e-5)

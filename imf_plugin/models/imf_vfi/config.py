@@ -18,6 +18,8 @@ class ImfVfiConfig:
     """Channels of the decoder's state at `STRIDES`."""
     depths: tuple[int, int, int, int]
     """Convolutions of each decoder level at `STRIDES`."""
+    correlation_radii: tuple[int, int, int, int]
+    """Reach of the comparison of the warped features at `STRIDES`, in cells; 0 leaves it out."""
     token_dim: int
     """Length of a motion token."""
     implicit_width: int
@@ -57,6 +59,7 @@ LITE = ImfVfiConfig(
     pyramid=(20, 32, 56, 80),
     widths=(32, 48, 72, 96),
     depths=(2, 3, 3, 3),
+    correlation_radii=(0, 2, 3, 3),
     token_dim=32,
     implicit_width=64,
     matching="classical",
@@ -67,6 +70,7 @@ FULL = ImfVfiConfig(
     pyramid=(40, 72, 128, 192),
     widths=(64, 112, 192, 288),
     depths=(3, 4, 4, 4),
+    correlation_radii=(0, 3, 4, 4),
     token_dim=64,
     implicit_width=128,
     matching="attention",

@@ -11,6 +11,7 @@ from imf_kernels import warp
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
 from imf_plugin.models.imf_vfi.layers import (
     ConvUnit,
+    LocalCorrelation,
     ResidualStack,
     doubled,
     per_item,
@@ -21,6 +22,9 @@ from imf_plugin.models.imf_vfi.layers import (
 FLOW_SCALE = 1 / 8
 """Flows are given to convolutions in this many pixels, so that they are of the order of 1."""
 
+LOGIT_SCALE = 2.0
+"""Factor on what the finest level says of blend and paint, which otherwise learns too slowly."""
+
 CANDIDATES = 4
 """What the frame is blended from: both keyframes warped, and both as they are."""
 
@@ -29,10 +33,20 @@ class DecoderLevel(nn.Module):
     """One level: features of both keyframes, warped, and the state from below, to a correction."""
 
     def __init__(
-        self, *, features: int, below: int, extra: int, width: int, depth: int, outputs: int
+        self,
+        *,
+        features: int,
+        below: int,
+        extra: int,
+        radius: int,
+        width: int,
+        depth: int,
+        outputs: int,
     ) -> None:
         super().__init__()
-        self.join = ConvUnit(2 * features + below + extra + 5, width, kernel=1)
+        self.correlation = LocalCorrelation(features, radius) if radius else None
+        compared = self.correlation.outputs if self.correlation else 0
+        self.join = ConvUnit(2 * features + compared + below + extra + 5, width, kernel=1)
         self.body = ResidualStack(width, depth)
         self.head = zero_head(width, outputs)
 
@@ -56,6 +70,8 @@ class DecoderLevel(nn.Module):
         warped0 = warp(features0, flows[:, :2].contiguous())
         warped1 = warp(features1, flows[:, 2:].contiguous())
         time = per_item(timesteps, flows)
+        if self.correlation is not None:
+            others = [self.correlation(warped0, warped1), *others]
         seen = torch.cat([warped0, warped1, flows * FLOW_SCALE, time, *others], dim=1)
         state = self.body(self.join(seen))
         return self.head(state), state
@@ -77,6 +93,7 @@ class Decoder(nn.Module):
                     features=config.pyramid[level],
                     below=0 if level == 3 else config.widths[level + 1],
                     extra=extra,
+                    radius=config.correlation_radii[level],
                     width=config.widths[level],
                     depth=config.depths[level],
                     outputs=4 + (4 * (CANDIDATES + 3) if finest else 0),
@@ -93,8 +110,8 @@ class Decoder(nn.Module):
         timesteps: Tensor,
         tokens: Tensor | None,
         implicit: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the correction of the flows at stride 2 and the paint, also at stride 2.
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return the corrections of the flows, coarsest first, and the paint at stride 2.
 
         Args:
             pyramid0: Features of the first keyframe, finest first.
@@ -106,9 +123,9 @@ class Decoder(nn.Module):
             implicit: Correction and latent at stride 8 from the implicit decoder.
 
         Returns:
-            ``[B, 4, H/2, W/2]`` in pixels of that size, and ``[B, 28, H/2, W/2]``.
+            ``[B, 4, h, w]`` in pixels of each level's size, and ``[B, 28, H/2, W/2]``.
         """
-        correction: Tensor | None = None
+        corrections: list[Tensor] = []
         state: Tensor | None = None
         for module, level in zip(self.levels, reversed(range(len(STRIDES))), strict=True):
             others = []
@@ -116,8 +133,7 @@ class Decoder(nn.Module):
                 others.append(doubled(state))
             if level == 3 and tokens is not None:
                 others.append(tokens)
-            if correction is not None:
-                correction = 2 * doubled(correction)
+            correction = 2 * doubled(corrections[-1]) if corrections else None
             if level == 2 and implicit is not None:
                 correction = implicit[0] if correction is None else correction + implicit[0]
                 others.append(implicit[1])
@@ -129,6 +145,5 @@ class Decoder(nn.Module):
                 others.append(warp(pictures[:, :half].contiguous(), now[:, :2].contiguous()))
                 others.append(warp(pictures[:, half:].contiguous(), now[:, 2:].contiguous()))
             found, state = module(pyramid0[level], pyramid1[level], now, timesteps, others)
-            correction = found[:, :4] if correction is None else correction + found[:, :4]
-        assert correction is not None
-        return correction, found[:, 4:]
+            corrections.append(found[:, :4] if correction is None else correction + found[:, :4])
+        return corrections, LOGIT_SCALE * found[:, 4:]

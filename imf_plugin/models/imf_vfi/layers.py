@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+CORRELATION_CHANNELS = 16
+"""Features are projected to this many channels before they are compared."""
+
 
 class ConvUnit(nn.Module):
     """A 3x3 convolution (1x1 on request) and a leaky ReLU.
@@ -83,3 +86,36 @@ def warp_cubic(pictures: Tensor, flow: Tensor) -> Tensor:
         padding_mode="border",
         align_corners=False,
     )
+
+
+class LocalCorrelation(nn.Module):
+    """Compares two feature maps with one another shifted by up to some cells either way."""
+
+    def __init__(self, inputs: int, radius: int) -> None:
+        super().__init__()
+        self.radius = radius
+        self.key = nn.Conv2d(inputs, CORRELATION_CHANNELS, 1)
+
+    @property
+    def outputs(self) -> int:
+        """Number of shifts compared."""
+        return int((2 * self.radius + 1) ** 2)
+
+    def forward(self, features0: Tensor, features1: Tensor) -> Tensor:
+        """Return the cosine of each place of the first map with its surroundings in the second.
+
+        Returns:
+            ``[B, (2 radius + 1)^2, H, W]``, shifts in rows from the upper left.
+        """
+        height, width = features0.shape[2:]
+        key0, key1 = (F.normalize(self.key(features), dim=1) for features in (features0, features1))
+        around = F.pad(key1, (self.radius,) * 4)
+        shifts = range(2 * self.radius + 1)
+        return torch.stack(
+            [
+                (key0 * around[:, :, dy : dy + height, dx : dx + width]).sum(1)
+                for dy in shifts
+                for dx in shifts
+            ],
+            dim=1,
+        )

@@ -63,6 +63,8 @@ class Decoded:
     """To both keyframes, ``[B, 4, H, W]``."""
     weights: Tensor
     """Of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, H, W]``, sum 1."""
+    coarse_flows: list[Tensor]
+    """The flows as they stood after each coarser level, coarsest first, in full-size pixels."""
 
 
 @torch.no_grad()
@@ -116,8 +118,8 @@ class ImfVfiNetwork(nn.Module):
         """
         time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
         start = torch.cat([-time * motion, (1 - time) * motion], 1)
-        correction, paint = self._refine(before, after, timesteps, start)
-        flows = start + 2 * doubled(correction)
+        corrections, paint = self._refine(before, after, timesteps, start)
+        flows = start + 2 * doubled(corrections[-1])
         warped0 = warp_cubic(before.frames, flows[:, :2])
         warped1 = warp_cubic(after.frames, flows[:, 2:])
         with torch.no_grad():
@@ -131,11 +133,15 @@ class ImfVfiNetwork(nn.Module):
             frames=weighted(candidates, weights) + full[:, CANDIDATES:],
             flows=flows,
             weights=weights,
+            coarse_flows=[
+                F.avg_pool2d(start, stride) + stride * correction
+                for stride, correction in zip(reversed(STRIDES[1:]), corrections, strict=False)
+            ],
         )
 
     def _refine(
         self, before: FrameState, after: FrameState, timesteps: Tensor, start: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], Tensor]:
         tokens: Tokens | None = None
         implicit: tuple[Tensor, Tensor] | None = None
         if before.tokens is not None and after.tokens is not None:
@@ -147,7 +153,7 @@ class ImfVfiNetwork(nn.Module):
         pictures = torch.cat(
             [F.pixel_unshuffle(state.frames - 0.5, 2) for state in (before, after)], 1
         )
-        found: tuple[Tensor, Tensor] = self.decoder(
+        found: tuple[list[Tensor], Tensor] = self.decoder(
             before.pyramid,
             after.pyramid,
             pictures,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -75,7 +76,8 @@ def make_clip(tmp_path: Path) -> ClipMaker:
     ) -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=rate, options=dict(options or {"crf": "12"}))
+            settings = dict(options or {"crf": "12"})
+            stream = cast(av.VideoStream, container.add_stream(codec, rate, settings))
             stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
             if times:
                 stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)

@@ -257,11 +257,17 @@ def test_keyframes_come_in_any_order_with_little_decoding() -> None:
     assert sum(reader.decoded.values()) < 3 * 31 + 30
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pixels_survive_the_way_through_a_tensor(dtype: type[np.uint8] | type[np.uint16]) -> None:
-    highest = np.iinfo(dtype).max
-    values = np.arange(0, highest + 1, dtype=np.uint32).astype(dtype)[: 256 * 192]
+@pytest.mark.parametrize(
+    "values", [np.arange(256, dtype=np.uint8), np.arange(65536, dtype=np.uint16)]
+)
+def test_pixels_survive_the_way_through_a_tensor(values: Pixels) -> None:
     pixels = values[: values.size // 12 * 12].reshape(-1, 4, 3)
     tensor = to_tensor(pixels, "cpu")
     assert 0.0 <= float(tensor.min()) <= float(tensor.max()) <= 1.0
-    assert np.array_equal(to_pixels(tensor, deep=dtype is np.uint16), pixels)
+    assert np.array_equal(to_pixels(tensor, deep=values.dtype == np.uint16), pixels)
+
+
+def test_pixels_are_clipped_not_wrapped() -> None:
+    beyond = torch.tensor([-0.3, -1e-3, 0.5, 1.2]).reshape(1, 1, 4).expand(3, 1, 4)
+    assert to_pixels(beyond, deep=False)[0, :, 0].tolist() == [0, 0, 128, 255]
+    assert to_pixels(beyond, deep=True)[0, :, 0].tolist() == [0, 0, 32768, 65535]

@@ -27,7 +27,7 @@ def pictures(path: Path) -> Iterator[Picture]:
     """Decode with plain PyAV, not with our own reader."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24", interpolation="BICUBIC")
+            yield np.asarray(frame.to_ndarray(format="rgb24", interpolation="BICUBIC"), np.uint8)
 
 
 def times_of(path: Path) -> list[Fraction]:

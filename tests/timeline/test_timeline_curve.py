@@ -53,7 +53,7 @@ def test_a_ramp_into_the_end_of_the_clip_reaches_its_speed() -> None:
     stretch = curve("speed", {"at": 0, "speed": 1}, {"at": 2, "speed": "1/4"}).stretches(
         Fraction(2)
     )
-    assert stretch[-1].parameters == (1, Fraction(1, 4))
+    assert stretch[-1].parameters == (Fraction(1), Fraction(1, 4))
     assert stretch[-1].source_end == 2
 
 

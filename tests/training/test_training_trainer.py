@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from imf_plugin.errors import ModelError
+from imf_plugin.models.imf_vfi.weights import load_network
 from imf_plugin.training.augment import AugmentOptions
 from imf_plugin.training.checkpoint import SHARD_BYTES, load_checkpoint, save_checkpoint
 from imf_plugin.training.data import DataOptions
+from imf_plugin.training.export import export
 from imf_plugin.training.prepare import PrepareOptions, prepare
 from imf_plugin.training.recipes import LITE_CPU, Recipe
 from imf_plugin.training.trainer import RunOptions, Trainer
@@ -130,3 +132,15 @@ def test_training_imports_neither_a_decoder_nor_the_media_room() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_exported_weights_are_the_averaged_ones_with_their_history(
+    cache: Path, tmp_path: Path
+) -> None:
+    trainer = run(RECIPE, cache, tmp_path / "run")
+    path = export(tmp_path / "run" / "last", tmp_path / "weights", {"data": "scenes"})
+    network, card = load_network(path.stem, tmp_path / "weights")
+    assert card.details["data"] == "scenes"
+    assert card.details["training"].startswith("6 steps, 12 samples")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, trainer.ema[name].half().float())

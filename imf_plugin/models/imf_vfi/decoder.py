@@ -4,7 +4,6 @@ The state of the art's common idea (IFRNet, RIFE, AMT), here started from a give
 than from none, so that every level only has to say what is left.
 """
 
-import torch
 from torch import Tensor, nn
 
 from imf_kernels import warp
@@ -14,6 +13,7 @@ from imf_plugin.models.imf_vfi.layers import (
     LocalCorrelation,
     ResidualStack,
     doubled,
+    joined,
     per_item,
     pooled_flow,
     zero_head,
@@ -72,7 +72,7 @@ class DecoderLevel(nn.Module):
         time = per_item(timesteps, flows)
         if self.correlation is not None:
             others = [self.correlation(warped0, warped1), *others]
-        seen = torch.cat([warped0, warped1, flows * FLOW_SCALE, time, *others], dim=1)
+        seen = joined([warped0, warped1, flows * FLOW_SCALE, time, *others])
         state = self.body(self.join(seen))
         return self.head(state), state
 

@@ -58,6 +58,15 @@ def pooled_flow(flow: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(flow, stride) / stride
 
 
+def joined(parts: list[Tensor]) -> Tensor:
+    """Return the parts one after another along the channels, in channels-last order.
+
+    Parts of different order would make a mixed one, on which a CPU's convolutions are three times
+    slower.
+    """
+    return torch.cat([part.contiguous(memory_format=torch.channels_last) for part in parts], dim=1)
+
+
 def per_item(values: Tensor, like: Tensor) -> Tensor:
     """Return one number per batch item, ``[B]``, as a constant plane ``[B, 1, H, W]``."""
     return values.to(like.dtype).view(-1, 1, 1, 1).expand(-1, 1, *like.shape[2:])

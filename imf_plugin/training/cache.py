@@ -16,10 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imf_plugin.errors import MediaError
+from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
+
+DISAGREEMENT_STRIDE = 8
+"""Pixels to a cell of the map of where warped keyframes disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +61,46 @@ class CachedClip:
         flows: NDArray[np.float16] = _mapped(self.folder / "flows.npy")
         return flows
 
+    def disagreement(self, pair_index: int) -> NDArray[np.float64]:
+        """How much the warped keyframes of a pair differ, summed up from the upper left corner.
+
+        Returns:
+            ``[H/8 + 1, W/8 + 1]``, kept once computed.
+        """
+        if pair_index not in self._disagreements:
+            pair = self.pairs[pair_index]
+            self._disagreements[pair_index] = _summed_disagreement(
+                self.frames[pair.first],
+                self.frames[pair.first + pair.gap],
+                self.flows[pair_index].astype(np.float32),
+            )
+        return self._disagreements[pair_index]
+
+    @cached_property
+    def _disagreements(self) -> dict[int, NDArray[np.float64]]:
+        return {}
+
     @cached_property
     def truth(self) -> NDArray[np.float16] | None:
         """True flows from every frame to the first and last, ``[N, 2, H, W, 2]``, or None."""
         path = self.folder / "truth.npy"
         return _mapped(path) if path.exists() else None
+
+
+def _summed_disagreement(
+    frame0: NDArray[np.uint8], frame1: NDArray[np.uint8], half_flow: FlowArray
+) -> NDArray[np.float64]:
+    height, width = (side // 4 for side in frame0.shape[:2])
+    greys = [
+        np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        for frame in (frame0, frame1)
+    ]
+    step = np.asarray(cv2.resize(half_flow, (width, height)), np.float32) / np.float32(8)
+    grid = pixel_grid(height, width)
+    warped = sample(greys[0], grid - step) - sample(greys[1], grid + step)
+    error = np.abs(warped).mean(axis=2)
+    eighth = cv2.resize(error, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.integral(eighth), np.float64)
 
 
 def _mapped(path: Path) -> Any:

@@ -52,13 +52,22 @@ def _census_signs(picture: Tensor, reach_px: int) -> Tensor:
     return difference / torch.sqrt(CENSUS_SOFTNESS**2 + difference**2)
 
 
+def motion_through(flows: Tensor) -> Tensor:
+    """Return the motion from keyframe to keyframe that flows to both add up to, ``[B, 2, H, W]``.
+
+    Only this can be told from two keyframes. Where on the way the content is at the timestep is a
+    matter of its acceleration, and teaching that from two frames would be teaching noise.
+    """
+    return flows[:, 2:] - flows[:, :2]
+
+
 def flow_error(found: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute error of flows where the truth is known, 0 if it is nowhere.
 
     Args:
-        found: ``[B, 4, H, W]`` pixels, or smaller by a whole factor, its values being full-size
+        found: ``[B, C, H, W]`` pixels, or smaller by a whole factor, its values being full-size
             pixels all the same.
-        truth: ``[B, 4, H, W]``, NaN where unknown.
+        truth: ``[B, C, H, W]``, NaN where unknown.
     """
     known = torch.isfinite(truth)
     if found.shape != truth.shape:

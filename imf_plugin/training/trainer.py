@@ -123,9 +123,10 @@ class Trainer:
         if recipe.census_weight:
             total = total + recipe.census_weight * losses.census(frames, batch.target)
         if recipe.flow_weight:
-            flow_loss = losses.flow_error(found.flows.float(), batch.true_flows)
+            taught = losses.motion_through(batch.true_flows)
+            flow_loss = losses.flow_error(losses.motion_through(found.flows.float()), taught)
             for flows in found.coarse_flows:
-                coarse = losses.flow_error(flows.float(), batch.true_flows)
+                coarse = losses.flow_error(losses.motion_through(flows.float()), taught)
                 flow_loss = flow_loss + recipe.coarse_flow_share * coarse
             total = total + recipe.flow_weight * flow_loss
         return total

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import blend_weights
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
-from imf_plugin.models.imf_vfi.layers import LocalCorrelation, warp_cubic
+from imf_plugin.models.imf_vfi.layers import LocalCorrelation, divergence, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.models.imf_vfi.tokens import Tokens, interpolate_tokens
@@ -204,3 +204,12 @@ def test_the_flows_of_the_coarser_levels_start_at_the_given_motion() -> None:
     for flows in found.coarse_flows:
         torch.testing.assert_close(flows[:, :2], torch.full_like(flows[:, :2], -1.0))
         torch.testing.assert_close(flows[:, 2:], torch.full_like(flows[:, 2:], 3.0))
+
+
+def test_divergence_is_above_zero_where_the_motion_spreads() -> None:
+    motion = torch.zeros(1, 2, 12, 16)
+    motion[:, 0, :, 8:] = 1.0
+    found = divergence(motion)
+    assert (found[..., 7:9] == 1.0).all()
+    assert not found[..., :7].any()
+    assert not found[..., 9:].any()

@@ -17,7 +17,7 @@ from imf_plugin.training.augment import (
     reversed_in_time,
     turned,
 )
-from imf_plugin.training.cache import CachedClip, read_cache
+from imf_plugin.training.cache import CachedClip, Pair, read_cache, write_clip
 from imf_plugin.training.data import DataOptions, TrainingSamples, as_tensors, collate
 from imf_plugin.training.prepare import PrepareOptions, is_held_out, prepare
 from imf_plugin.training.scenes import random_scene, render, true_flow, true_visibility
@@ -189,3 +189,35 @@ def test_the_teacher_finds_flows_that_explain_the_truth_better(scene_sample: Sam
 
 def test_true_flows_are_not_replaced_by_the_teacher(scene_sample: Sample) -> None:
     assert taught(scene_sample) is scene_sample
+
+
+def test_disagreement_is_summed_over_where_the_warped_keyframes_differ(tmp_path: Path) -> None:
+    frames = np.full((2, 64, 96, 3), 90, np.uint8)
+    frames[1, 32:48, 16:32] = 190
+    flows = np.zeros((1, 32, 48, 2), np.float16)
+    pair = Pair(first=0, gap=1, motion_px=0.0)
+    write_clip(
+        tmp_path / "clip", group="g", held_out=False, pairs=[pair], frames=frames, flows=flows
+    )
+    summed = read_cache(tmp_path)[0].disagreement(0)
+    assert summed.shape == (64 // 8 + 1, 96 // 8 + 1)
+    assert summed[-1, -1] == pytest.approx(100 * 4, rel=1e-3)
+    assert summed[6, 4] - summed[4, 4] - summed[6, 2] + summed[4, 2] == pytest.approx(400, rel=1e-3)
+
+
+def test_crops_are_mostly_taken_where_the_keyframes_disagree(tmp_path: Path) -> None:
+    frames = np.full((3, 192, 256, 3), 90, np.uint8)
+    frames[1:, 144:176, 208:240] = 190
+    flows = np.zeros((1, 96, 128, 2), np.float16)
+    pair = Pair(first=0, gap=2, motion_px=0.0)
+    write_clip(
+        tmp_path / "clip", group="g", held_out=False, pairs=[pair], frames=frames, flows=flows
+    )
+    clip = read_cache(tmp_path)[0]
+    shares = []
+    for telling_share in (0.0, 1.0):
+        options = AugmentOptions(crop_px=64, telling_share=telling_share, shrink_share=0.0)
+        random = np.random.default_rng(0)
+        crops = [cut_sample(clip, 0, random, options) for _ in range(60)]
+        shares.append(np.mean([crop.frame1.max() > 0.7 for crop in crops]))
+    assert shares[1] > 2 * shares[0] > 0

@@ -10,6 +10,7 @@ from imf_plugin.training.losses import (
     charbonnier,
     flow_error,
     laplacian,
+    motion_through,
 )
 
 
@@ -71,3 +72,10 @@ def test_a_smaller_flow_is_compared_with_the_mean_of_what_is_known() -> None:
     assert float(flow_error(torch.full((1, 4, 2, 2), 2.0), truth)) == pytest.approx(0, abs=1e-6)
     off = float(flow_error(torch.full((1, 4, 2, 2), 5.0), truth))
     assert off == pytest.approx(math.sqrt(9.01) - 0.1, rel=1e-5)
+
+
+def test_where_on_the_way_the_content_is_does_not_matter_to_the_motion_through() -> None:
+    flows = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    shift = torch.tensor([1.5, -0.5, 1.5, -0.5]).view(1, 4, 1, 1)
+    torch.testing.assert_close(motion_through(flows), motion_through(flows + shift))
+    torch.testing.assert_close(motion_through(flows), flows[:, 2:] - flows[:, :2])

@@ -12,6 +12,7 @@ from imf_plugin.models.imf_vfi.layers import (
     ConvUnit,
     LocalCorrelation,
     ResidualStack,
+    divergence,
     doubled,
     joined,
     per_item,
@@ -21,6 +22,9 @@ from imf_plugin.models.imf_vfi.layers import (
 
 FLOW_SCALE = 1 / 8
 """Flows are given to convolutions in this many pixels, so that they are of the order of 1."""
+
+DISAGREEMENT_SCALE = 4.0
+"""Differences of pictures are given to convolutions times this."""
 
 LOGIT_SCALE = 2.0
 """Factor on what the finest level says of blend and paint, which otherwise learns too slowly."""
@@ -46,7 +50,7 @@ class DecoderLevel(nn.Module):
         super().__init__()
         self.correlation = LocalCorrelation(features, radius) if radius else None
         compared = self.correlation.outputs if self.correlation else 0
-        self.join = ConvUnit(2 * features + compared + below + extra + 5, width, kernel=1)
+        self.join = ConvUnit(2 * features + compared + below + extra + 6, width, kernel=1)
         self.body = ResidualStack(width, depth)
         self.head = zero_head(width, outputs)
 
@@ -72,7 +76,8 @@ class DecoderLevel(nn.Module):
         time = per_item(timesteps, flows)
         if self.correlation is not None:
             others = [self.correlation(warped0, warped1), *others]
-        seen = joined([warped0, warped1, flows * FLOW_SCALE, time, *others])
+        given = [flows * FLOW_SCALE, time, divergence(flows[:, 2:] - flows[:, :2])]
+        seen = joined([warped0, warped1, *given, *others])
         state = self.body(self.join(seen))
         return self.head(state), state
 
@@ -86,7 +91,7 @@ class Decoder(nn.Module):
         levels = []
         for level in reversed(range(len(STRIDES))):
             finest = level == 0
-            extra = {0: 24, 2: latent if config.decodes_implicitly else 0}.get(level, 0)
+            extra = {0: 36, 2: latent if config.decodes_implicitly else 0}.get(level, 0)
             extra += latent if level == 3 and config.use_tokens else 0
             levels.append(
                 DecoderLevel(
@@ -142,8 +147,11 @@ class Decoder(nn.Module):
                 now = now + correction
             if level == 0:
                 half = pictures.shape[1] // 2
-                others.append(warp(pictures[:, :half].contiguous(), now[:, :2].contiguous()))
-                others.append(warp(pictures[:, half:].contiguous(), now[:, 2:].contiguous()))
+                seen0 = warp(pictures[:, :half].contiguous(), now[:, :2].contiguous())
+                seen1 = warp(pictures[:, half:].contiguous(), now[:, 2:].contiguous())
+                # Where the keyframes disagree is the first thing to know, and a convolution
+                # takes long to learn an absolute value.
+                others += [seen0, seen1, DISAGREEMENT_SCALE * (seen0 - seen1).abs()]
             found, state = module(pyramid0[level], pyramid1[level], now, timesteps, others)
             corrections.append(found[:, :4] if correction is None else correction + found[:, :4])
         return corrections, LOGIT_SCALE * found[:, 4:]

@@ -58,6 +58,14 @@ def pooled_flow(flow: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(flow, stride) / stride
 
 
+def divergence(motion: Tensor) -> Tensor:
+    """Return how much a motion spreads: above 0 where something comes into sight, ``[B,1,H,W]``."""
+    padded = F.pad(motion, (1, 1, 1, 1), mode="replicate")
+    along_x = padded[:, :1, 1:-1, 2:] - padded[:, :1, 1:-1, :-2]
+    along_y = padded[:, 1:, 2:, 1:-1] - padded[:, 1:, :-2, 1:-1]
+    return (along_x + along_y).clamp(-4, 4)
+
+
 def joined(parts: list[Tensor]) -> Tensor:
     """Return the parts one after another along the channels, in channels-last order.
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import blend_weights
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
-from imf_plugin.models.imf_vfi.layers import LocalCorrelation, divergence, warp_cubic
+from imf_plugin.models.imf_vfi.layers import JoinUnit, LocalCorrelation, divergence, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.models.imf_vfi.tokens import Tokens, interpolate_tokens
@@ -213,3 +213,11 @@ def test_divergence_is_above_zero_where_the_motion_spreads() -> None:
     assert (found[..., 7:9] == 1.0).all()
     assert not found[..., :7].any()
     assert not found[..., 9:].any()
+
+
+def test_joining_by_parts_equals_a_convolution_of_all_channels() -> None:
+    torch.manual_seed(0)
+    unit = JoinUnit(9, 5)
+    parts = [torch.randn(2, count, 6, 7) for count in (4, 3, 2)]
+    parts[1] = parts[1].contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(unit(parts), unit.act(unit.conv(torch.cat(parts, 1))))

@@ -4,17 +4,17 @@ The state of the art's common idea (IFRNet, RIFE, AMT), here started from a give
 than from none, so that every level only has to say what is left.
 """
 
+import torch
 from torch import Tensor, nn
 
 from imf_kernels import warp
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
 from imf_plugin.models.imf_vfi.layers import (
-    ConvUnit,
+    JoinUnit,
     LocalCorrelation,
     ResidualStack,
     divergence,
     doubled,
-    joined,
     per_item,
     pooled_flow,
     zero_head,
@@ -50,7 +50,7 @@ class DecoderLevel(nn.Module):
         super().__init__()
         self.correlation = LocalCorrelation(features, radius) if radius else None
         compared = self.correlation.outputs if self.correlation else 0
-        self.join = ConvUnit(2 * features + compared + below + extra + 6, width, kernel=1)
+        self.join = JoinUnit(2 * features + compared + below + extra + 6, width)
         self.body = ResidualStack(width, depth)
         self.head = zero_head(width, outputs)
 
@@ -77,8 +77,8 @@ class DecoderLevel(nn.Module):
         if self.correlation is not None:
             others = [self.correlation(warped0, warped1), *others]
         given = [flows * FLOW_SCALE, time, divergence(flows[:, 2:] - flows[:, :2])]
-        seen = joined([warped0, warped1, *given, *others])
-        state = self.body(self.join(seen))
+        parts = [warped0, warped1, torch.cat(given, 1), *others]
+        state = self.body(self.join(parts))
         return self.head(state), state
 
 

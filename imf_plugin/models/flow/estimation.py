@@ -69,7 +69,7 @@ CORRECTION = DisSettings(finest_octave=2, descent_iterations=16, variational_ite
 """Finds what the search left; smoothing again costs much and gains nothing."""
 
 POLISH = DisSettings(
-    finest_octave=1, descent_iterations=8, variational_iterations=0, patch_stride_px=6
+    finest_octave=1, descent_iterations=8, variational_iterations=0, patch_stride_px=8
 )
 """Finds what is left, one octave finer."""
 

@@ -36,7 +36,7 @@ DESCRIPTOR = ModelDescriptor(
     tile_overlap_px=64,
     bytes_per_pixel=160,
     devices=("cpu", "cuda"),
-    revision="2",
+    revision="3",
 )
 
 CACHED_PAIRS = 2

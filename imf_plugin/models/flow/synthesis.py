@@ -7,7 +7,7 @@ better than the unwarped ones, the flow is not to be trusted and plain blending 
 Pictures here are float32 planes ``[C, H, W]``; channels are worked on at the same time.
 """
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -17,9 +17,6 @@ from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, s
 
 type Picture = NDArray[np.float32]
 type Plane = NDArray[np.float32]
-
-OUTSIDE_MARGIN_PX = 2.0
-"""How far outside a picture its word has sunk to the least."""
 
 OUTSIDE_WEIGHT = 0.2
 """Least weight of a picture that is looked up outside; motion there is a guess, so not 0."""
@@ -36,6 +33,9 @@ DISTRUST_RATIO = 0.75
 DISTRUST_SOFTNESS = 0.15
 """Width of the change from one to the other, in the same ratio."""
 
+_BAND_ROWS = 64
+_WORKERS = 2
+
 NOISE_LEVEL = 1 / 255
 """Mismatch that says nothing, for pictures in 0..1."""
 
@@ -48,35 +48,87 @@ def synthesise(
     made: Picture | None = None,
 ) -> Picture:
     """Return the picture at ``timestep``, 0 < timestep < 1, in ``made`` if that is given."""
-    flow = flow_at(middle_flow, timestep)
-    grid = pixel_grid(*flow.shape[:2])
-    positions0 = grid - np.float32(timestep) * flow
-    positions1 = grid + np.float32(1 - timestep) * flow
     made = np.empty_like(picture0) if made is None else made
-
-    def warp_both(channel: int) -> tuple[Plane, Plane]:
-        return warp(picture0[channel], positions0), warp(picture1[channel], positions1)
-
-    def mix(channel: int) -> None:
-        plane0, plane1 = picture0[channel], picture1[channel]
-        warped0, warped1 = warped[channel]
-        mixed = _mix(warped0, warped1, share_of_1)
-        blended = _mix(plane0, plane1, np.float32(timestep))
-        blended -= mixed
-        blended *= distrust
-        mixed += blended
-        # Bicubic lookup may go beyond the extremes of the keyframes.
-        low, high = min(plane0.min(), plane1.min()), max(plane0.max(), plane1.max())
-        np.clip(mixed, low, high, out=made[channel])
-
-    channels = range(len(picture0))
-    with ThreadPoolExecutor(max_workers=len(channels)) as planes:
-        insides = planes.submit(_inside, positions0), planes.submit(_inside, positions1)
-        warped = list(planes.map(warp_both, channels))
-        distrust = flow_distrust(list(zip(picture0, picture1, strict=True)), warped, planes)
-        share_of_1 = _share_of_1(insides[0].result(), insides[1].result(), timestep)
-        list(planes.map(mix, channels))
+    work = _Work(picture0, picture1, flow_at(middle_flow, timestep), timestep, made)
+    bands = _bands(picture0.shape[1])
+    with ThreadPoolExecutor(max_workers=_WORKERS) as workers:
+        mismatches = list(workers.map(work.warp_band, bands))
+        warped, still = (np.concatenate(rows) for rows in zip(*mismatches, strict=True))
+        distrust = flow_distrust(warped, still, picture0.shape[1:])
+        list(workers.map(lambda band: work.blend_band(band, distrust), bands))
     return made
+
+
+def _bands(height: int) -> list[slice]:
+    """Cut a picture into bands of rows that fit a processor's cache with all that is made of them.
+
+    All but the last have a multiple of `MISMATCH_SCALE` rows; none is too small to be shrunk.
+    """
+    starts = list(range(0, max(1, height - _BAND_ROWS // 2), _BAND_ROWS))
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], height], strict=True)]
+
+
+class _Work:
+    """One picture in the making, band by band."""
+
+    def __init__(
+        self,
+        picture0: Picture,
+        picture1: Picture,
+        flow: FlowArray,
+        timestep: float,
+        made: Picture,
+    ) -> None:
+        self._pictures = picture0, picture1
+        self._flow = flow
+        self._timestep = timestep
+        self._made = made
+        self._grid = pixel_grid(*flow.shape[:2])
+        # A change of brightness over the whole picture is not held against the flow.
+        pairs = list(zip(picture0, picture1, strict=True))
+        self._brightening = [np.float32(after.mean() - before.mean()) for before, after in pairs]
+        # Bicubic lookup may go beyond the extremes of the keyframes.
+        self._range = [
+            (min(before.min(), after.min()), max(before.max(), after.max()))
+            for before, after in pairs
+        ]
+
+    def warp_band(self, band: slice) -> tuple[FloatArray, FloatArray]:
+        """Mix the warped keyframes into the band; return warped and unwarped mismatch, shrunk."""
+        flow, grid = self._flow[band], self._grid[band]
+        positions0 = np.asarray(cv2.scaleAdd(flow, -self._timestep, grid), np.float32)
+        positions1 = np.asarray(cv2.scaleAdd(flow, 1 - self._timestep, grid), np.float32)
+        share_of_1 = self._share_of_1(positions0, positions1)
+        warped_mismatch = still_mismatch = None
+        for channel, (plane0, plane1) in enumerate(zip(*self._pictures, strict=True)):
+            warped0, warped1 = warp(plane0, positions0), warp(plane1, positions1)
+            self._made[channel, band] = _mix(warped0, warped1, share_of_1)
+            if channel < 3:
+                brightening = self._brightening[channel]
+                warped_mismatch = _add(warped_mismatch, _mismatch(warped0, warped1, brightening))
+                still_mismatch = _add(
+                    still_mismatch, _mismatch(plane0[band], plane1[band], brightening)
+                )
+        assert warped_mismatch is not None
+        assert still_mismatch is not None
+        return warped_mismatch, still_mismatch
+
+    def blend_band(self, band: slice, distrust: FloatArray) -> None:
+        """Let plain blending take over where the flow is not to be trusted."""
+        for channel, (plane0, plane1) in enumerate(zip(*self._pictures, strict=True)):
+            mixed = self._made[channel, band]
+            blended = _mix(plane0[band], plane1[band], np.float32(self._timestep))
+            blended -= mixed
+            blended *= distrust[band]
+            mixed += blended
+            np.clip(mixed, *self._range[channel], out=mixed)
+
+    def _share_of_1(self, positions0: FlowArray, positions1: FlowArray) -> FloatArray:
+        """Return how much of the mixture comes from picture 1, ``[h, W]``."""
+        shape = self._flow.shape[:2]
+        weight0 = np.float32(1 - self._timestep) * _inside(positions0, shape)
+        weight1 = np.float32(self._timestep) * _inside(positions1, shape)
+        return np.asarray(weight1 / (weight0 + weight1), np.float32)
 
 
 def warp(plane: Plane, positions: FlowArray) -> Plane:
@@ -85,60 +137,49 @@ def warp(plane: Plane, positions: FlowArray) -> Plane:
 
 
 def flow_distrust(
-    still: list[tuple[Plane, Plane]], warped: list[tuple[Plane, Plane]], planes: Executor
+    warped_mismatch: FloatArray, still_mismatch: FloatArray, size: tuple[int, ...]
 ) -> FloatArray:
     """Return how little the flow explains, ``[H, W]``: 0 means warp, 1 means blend.
 
-    Only the colour channels are judged, and a change of brightness over the whole picture is not
-    held against the flow.
-
     Args:
-        still: For each channel the plane of both keyframes.
-        warped: The same, warped to the timestep.
-        planes: What runs the work on the channels.
+        warped_mismatch: Difference of the warped keyframes, shrunk, summed over three channels.
+        still_mismatch: The same of the keyframes as they are.
+        size: Height and width of the picture.
     """
-    brightening = [np.float32(plane1.mean() - plane0.mean()) for plane0, plane1 in still[:3]]
-    warped_mismatch = sum(planes.map(_mismatch, warped[:3], brightening)) / np.float32(3)
-    still_mismatch = sum(planes.map(_mismatch, still[:3], brightening)) / np.float32(3)
-    excess = warped_mismatch - np.float32(DISTRUST_RATIO) * still_mismatch
-    width = np.float32(DISTRUST_SOFTNESS) * still_mismatch + np.float32(NOISE_LEVEL)
+    sigma = MISMATCH_SIGMA_PX / MISMATCH_SCALE
+    warped, still = (
+        cv2.GaussianBlur(mismatch, (0, 0), sigma) / np.float32(3)
+        for mismatch in (warped_mismatch, still_mismatch)
+    )
+    excess = warped - np.float32(DISTRUST_RATIO) * still
+    width = np.float32(DISTRUST_SOFTNESS) * still + np.float32(NOISE_LEVEL)
     distrust = np.float32(1) / (np.float32(1) + np.exp(-excess / width))
-    height_px, width_px = still[0][0].shape
-    return np.asarray(cv2.resize(distrust, (width_px, height_px)), np.float32)
+    return np.asarray(cv2.resize(distrust, (size[1], size[0])), np.float32)
 
 
-def _mismatch(pair: tuple[Plane, Plane], brightening: np.float32) -> FloatArray:
-    mismatch = np.subtract(pair[1], pair[0])
+def _mismatch(plane0: Plane, plane1: Plane, brightening: np.float32) -> FloatArray:
+    mismatch = np.subtract(plane1, plane0)
     mismatch -= brightening
     np.abs(mismatch, out=mismatch)
     height, width = mismatch.shape
     size = (max(1, width // MISMATCH_SCALE), max(1, height // MISMATCH_SCALE))
-    smaller = cv2.resize(mismatch, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(smaller, (0, 0), MISMATCH_SIGMA_PX / MISMATCH_SCALE))
+    return np.asarray(cv2.resize(mismatch, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _share_of_1(
-    inside0: FloatArray | None, inside1: FloatArray | None, timestep: float
-) -> FloatArray | np.float32:
-    """Return how much of the mixture comes from picture 1, everywhere or as ``[H, W]``."""
-    if inside0 is None and inside1 is None:
-        return np.float32(timestep)
-    weight0 = np.float32(1 - timestep) * (np.float32(1) if inside0 is None else inside0)
-    weight1 = np.float32(timestep) * (np.float32(1) if inside1 is None else inside1)
-    return np.asarray(weight1 / (weight0 + weight1), np.float32)
+def _add(total: FloatArray | None, more: FloatArray) -> FloatArray:
+    return more if total is None else total + more
 
 
-def _inside(positions: FlowArray) -> FloatArray | None:
-    """Return the weight of each position, ``[H, W]``; None if all lie inside the picture."""
-    height, width = positions.shape[:2]
-    beyond: FloatArray | None = None
-    for position, last in zip(cv2.split(positions), (width - 1, height - 1), strict=True):
-        if position.min() < 0 or position.max() > last:
-            past = np.maximum(-position, position - np.float32(last))
-            beyond = past if beyond is None else np.maximum(beyond, past)
-    if beyond is None:
-        return None
-    return np.clip(1 - beyond / np.float32(OUTSIDE_MARGIN_PX), OUTSIDE_WEIGHT, 1)
+def _inside(positions: FlowArray, size: tuple[int, ...]) -> FloatArray:
+    """Return the weight of each position, ``[h, W]``: less outside, fading over a pixel."""
+    x, y = cv2.split(positions)
+    highest = np.maximum(
+        np.abs(x - np.float32((size[1] - 1) / 2)) - np.float32((size[1] - 1) / 2), 0
+    )
+    beyond = np.maximum(
+        highest, np.abs(y - np.float32((size[0] - 1) / 2)) - np.float32((size[0] - 1) / 2)
+    )
+    return np.asarray(np.clip(1 - beyond, np.float32(OUTSIDE_WEIGHT), 1), np.float32)
 
 
 def _mix(plane0: Plane, plane1: Plane, share_of_1: FloatArray | np.float32) -> Plane:

@@ -40,7 +40,7 @@ LITE_CPU = Recipe(
     data=DataOptions(augment=AugmentOptions(crop_px=112)),
     batch_size=8,
     total_steps=10_000,
-    learning_rate=8e-4,
+    learning_rate=6e-4,
     final_learning_rate=2e-5,
     ema_decay=0.998,
     laplacian_weight=0.03,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imf_plugin.models.imf_vfi.blend import blend_weights
+from imf_plugin.models.imf_vfi.blend import blend_weights, doubt_of
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
 from imf_plugin.models.imf_vfi.layers import JoinUnit, LocalCorrelation, divergence, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
@@ -221,3 +221,14 @@ def test_joining_by_parts_equals_a_convolution_of_all_channels() -> None:
     parts = [torch.randn(2, count, 6, 7) for count in (4, 3, 2)]
     parts[1] = parts[1].contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(unit(parts), unit.act(unit.conv(torch.cat(parts, 1))))
+
+
+def test_there_is_no_doubt_where_the_keyframes_agree_under_the_flows() -> None:
+    frames = pictures(6, 1)
+    moved = torch.roll(frames, 4, 3)
+    agreeing = torch.zeros(1, 4, 48, 64)
+    agreeing[:, 0], agreeing[:, 2] = -2.0, 2.0
+    inner = (..., slice(8, -8), slice(12, -12))
+    assert doubt_of(frames, moved, agreeing)[inner].mean() < 0.2
+    assert doubt_of(frames, moved, torch.zeros_like(agreeing))[inner].mean() > 0.5
+    assert not doubt_of(frames, frames, torch.zeros_like(agreeing)).any()

@@ -10,9 +10,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imf_plugin.models.flow import synthesis as flow_model
+from imf_kernels import warp
+from imf_plugin.models.imf_vfi.layers import doubled
+
+# The values that the `flow` model had when the weights were trained; they belong to the weights.
+OUTSIDE_MARGIN_PX = 2.0
+"""How far outside a picture its word has sunk to the least."""
+
+OUTSIDE_WEIGHT = 0.2
+"""Least weight of a picture that is looked up outside."""
+
+MISMATCH_SCALE = 4
+"""The mismatch is judged on pictures this much smaller."""
+
+MISMATCH_SIGMA_PX = 8.0
+"""Radius of the neighbourhood that votes on trust, in pixels of the full picture."""
+
+DISTRUST_RATIO = 0.75
+"""Warped mismatch over unwarped mismatch at which flow and blending count the same."""
+
+DISTRUST_SOFTNESS = 0.15
+"""Width of the change from one to the other, in the same ratio."""
+
+NOISE_LEVEL = 1 / 255
+"""Mismatch that says nothing."""
 
 LEAST_WEIGHT = 1e-3
+"""Added to every untrained weight before its logarithm is taken."""
+
+DOUBT_LEVEL = 4 / 255
+"""Difference of the warped keyframes at which half of a correction is let through."""
 
 
 def blend_weights(
@@ -35,6 +62,21 @@ def blend_weights(
     )
 
 
+@torch.no_grad()
+def doubt_of(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Tensor:
+    """Return how much there is to correct about flows, ``[B, 1, H, W]`` in 0..1.
+
+    Near 0 where the keyframes agree under them: a network's jitter of a few hundredths of a pixel
+    would only blur what is right already.
+    """
+    half = F.avg_pool2d(flows, 2) / 2
+    seen0 = warp(F.pixel_unshuffle(frame0, 2), half[:, :2].contiguous())
+    seen1 = warp(F.pixel_unshuffle(frame1, 2), half[:, 2:].contiguous())
+    difference = (seen0 - seen1).abs().mean(1, keepdim=True)
+    around = F.avg_pool2d(difference, 5, 1, 2, count_include_pad=False)
+    return doubled(around / (around + DOUBT_LEVEL))
+
+
 def weighted(candidates: tuple[Tensor, ...], weights: Tensor) -> Tensor:
     """Return the sum of the candidates, ``[B, C, H, W]`` each, by weights ``[B, 4, H, W]``."""
     total = candidates[0] * weights[:, :1]
@@ -49,8 +91,8 @@ def inside_weight(flow: Tensor) -> Tensor:
     x = flow[:, :1] + torch.arange(width, device=flow.device, dtype=flow.dtype)
     y = flow[:, 1:] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
     beyond = torch.maximum(torch.maximum(-x, x - (width - 1)), torch.maximum(-y, y - (height - 1)))
-    least = flow_model.OUTSIDE_WEIGHT
-    return (1 - beyond / flow_model.OUTSIDE_MARGIN_PX).clamp(least, 1)
+    least = OUTSIDE_WEIGHT
+    return (1 - beyond / OUTSIDE_MARGIN_PX).clamp(least, 1)
 
 
 def flow_distrust(frame0: Tensor, frame1: Tensor, warped0: Tensor, warped1: Tensor) -> Tensor:
@@ -58,8 +100,8 @@ def flow_distrust(frame0: Tensor, frame1: Tensor, warped0: Tensor, warped1: Tens
     brightening = (frame1 - frame0).mean((2, 3), keepdim=True)
     warped = _mismatch(warped0, warped1, brightening)
     still = _mismatch(frame0, frame1, brightening)
-    excess = warped - flow_model.DISTRUST_RATIO * still
-    width = flow_model.DISTRUST_SOFTNESS * still + flow_model.NOISE_LEVEL
+    excess = warped - DISTRUST_RATIO * still
+    width = DISTRUST_SOFTNESS * still + NOISE_LEVEL
     return F.interpolate(
         torch.sigmoid(excess / width), frame0.shape[2:], mode="bilinear", align_corners=False
     )
@@ -67,8 +109,8 @@ def flow_distrust(frame0: Tensor, frame1: Tensor, warped0: Tensor, warped1: Tens
 
 def _mismatch(picture0: Tensor, picture1: Tensor, brightening: Tensor) -> Tensor:
     difference = (picture1 - picture0 - brightening).abs().mean(1, keepdim=True)
-    smaller = F.avg_pool2d(difference, flow_model.MISMATCH_SCALE)
-    sigma = flow_model.MISMATCH_SIGMA_PX / flow_model.MISMATCH_SCALE
+    smaller = F.avg_pool2d(difference, MISMATCH_SCALE)
+    sigma = MISMATCH_SIGMA_PX / MISMATCH_SCALE
     reach = round(4 * sigma)
     offsets = torch.arange(-reach, reach + 1, device=smaller.device, dtype=smaller.dtype)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))

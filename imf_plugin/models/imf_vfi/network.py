@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imf_plugin.models.imf_vfi.blend import LEAST_WEIGHT, blend_weights, weighted
+from imf_plugin.models.imf_vfi.blend import LEAST_WEIGHT, blend_weights, doubt_of, weighted
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
 from imf_plugin.models.imf_vfi.decoder import CANDIDATES, Decoder
 from imf_plugin.models.imf_vfi.implicit import ImplicitDecoder
@@ -119,7 +119,8 @@ class ImfVfiNetwork(nn.Module):
         time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
         start = torch.cat([-time * motion, (1 - time) * motion], 1)
         corrections, paint = self._refine(before, after, timesteps, start)
-        flows = start + 2 * doubled(corrections[-1])
+        doubt = doubt_of(before.frames, after.frames, start)
+        flows = start + doubt * 2 * doubled(corrections[-1])
         warped0 = warp_cubic(before.frames, flows[:, :2])
         warped1 = warp_cubic(after.frames, flows[:, 2:])
         with torch.no_grad():
@@ -130,7 +131,7 @@ class ImfVfiNetwork(nn.Module):
         weights = usual + changed.softmax(1) - _normalised(usual + LEAST_WEIGHT)
         candidates = (warped0, warped1, before.frames, after.frames)
         return Decoded(
-            frames=weighted(candidates, weights) + full[:, CANDIDATES:],
+            frames=weighted(candidates, weights) + doubt * full[:, CANDIDATES:],
             flows=flows,
             weights=weights,
             coarse_flows=[

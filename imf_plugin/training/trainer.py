@@ -40,6 +40,7 @@ class RunOptions:
     workers: int = 0
     """Processes that make samples; 0 makes them in the training process."""
     validate_every_minutes: float = 10.0
+    save_every_minutes: float = 3.0
     validation_items: int = 24
     triplets: Path | None = None
     """Picture triplets to score besides; never trained on."""
@@ -73,26 +74,24 @@ class Trainer:
         if (self.options.output / "last" / "facts.json").exists():
             self.resume(self.options.output / "last")
         samples = TrainingSamples(self.options.cache, self.recipe.data)
-        began = validated = noted = time.monotonic()
-        seconds_before = self.trained_seconds
+        clock = _Clock()
         losses_since: list[Tensor] = []
         for batch in self._batches(samples):
             losses_since.append(self.train_step(batch))
-            now = time.monotonic()
-            self.trained_seconds = seconds_before + now - began
+            self.trained_seconds += clock.tick()
             if self.step % self.options.log_every_steps == 0:
-                rate = len(losses_since) * self.recipe.batch_size / (now - noted)
                 mean_loss = float(torch.stack(losses_since).mean())
+                count = len(losses_since) * self.recipe.batch_size
+                rate = count / clock.seconds_since("noted")
                 self._note(loss=mean_loss, samples_per_second=rate, rate=self._learning_rate())
-                losses_since, noted = [], now
+                losses_since = []
             done = self.step >= self.recipe.total_steps
-            done = done or now - began >= 60 * self.options.minutes
-            if done or now - validated >= 60 * self.options.validate_every_minutes:
+            done = done or clock.total_seconds >= 60 * self.options.minutes
+            if done or clock.is_due("saved", 60 * self.options.save_every_minutes):
                 self.save("last")
+            if done or clock.is_due("validated", 60 * self.options.validate_every_minutes):
                 self.validate()
-                # Time spent looking at results is not training.
-                noted += time.monotonic() - now
-                validated = time.monotonic()
+            clock.skip()
             if done:
                 break
 
@@ -237,6 +236,42 @@ class Trainer:
         entry = {"step": self.step, "minutes": round(self.trained_seconds / 60, 2), **row}
         with (self.options.output / "log.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
+
+
+class _Clock:
+    """Seconds of training: without validation, and without the times the process was stopped."""
+
+    LONGEST_STEP_SECONDS = 30.0
+
+    def __init__(self) -> None:
+        self.total_seconds = 0.0
+        self._last = time.monotonic()
+        self._marks: dict[str, float] = {}
+
+    def tick(self) -> float:
+        """Count what has passed since the last tick and return it."""
+        now = time.monotonic()
+        passed = min(now - self._last, self.LONGEST_STEP_SECONDS)
+        self._last = now
+        self.total_seconds += passed
+        return passed
+
+    def skip(self) -> None:
+        """Leave out what has passed since the last tick."""
+        self._last = time.monotonic()
+
+    def seconds_since(self, mark: str) -> float:
+        """Return the seconds since this was last asked for the mark."""
+        passed = self.total_seconds - self._marks.get(mark, 0.0)
+        self._marks[mark] = self.total_seconds
+        return passed
+
+    def is_due(self, mark: str, seconds: float) -> bool:
+        """Return whether so many seconds have passed since this last said so for the mark."""
+        due = self.total_seconds - self._marks.get(mark, 0.0) >= seconds
+        if due:
+            self._marks[mark] = self.total_seconds
+        return due
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

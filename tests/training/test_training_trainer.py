@@ -144,3 +144,19 @@ def test_exported_weights_are_the_averaged_ones_with_their_history(
     assert card.details["training"].startswith("6 steps, 12 samples")
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, trainer.ema[name].half().float())
+
+
+@pytest.mark.parametrize("matching", ["classical", "attention"])
+def test_half_precision_trains_both_kinds_of_network(
+    cache: Path, tmp_path: Path, matching: str
+) -> None:
+    from imf_plugin.training.data import TrainingSamples, collate
+
+    network = replace(RECIPE.network, matching=matching)
+    recipe = replace(RECIPE, network=network, precision="bf16", census_weight=0.02)
+    trainer = Trainer(recipe, RunOptions(cache=cache, output=tmp_path))
+    samples = TrainingSamples(cache, recipe.data)
+    batch = collate([samples[number] for number in range(2)])
+    found = [float(trainer.train_step(batch)) for _ in range(3)]
+    assert all(torch.isfinite(torch.tensor(found)))
+    assert all(p.dtype == torch.float32 for p in trainer.network.parameters())

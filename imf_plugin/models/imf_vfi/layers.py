@@ -39,7 +39,7 @@ class JoinUnit(ConvUnit):
 
     def forward(self, parts: list[Tensor]) -> Tensor:  # type: ignore[override]
         """Return ``[B, outputs, H, W]`` of maps ``[B, *, H, W]``."""
-        if parts[0].device.type != "cpu":
+        if parts[0].device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(torch.cat(parts, dim=1))
         B, _, height, width = parts[0].shape
         rows = [part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]) for part in parts]

@@ -50,10 +50,12 @@ class Matcher(nn.Module):
 
     def forward(self, pyramid0: list[Tensor], pyramid1: list[Tensor]) -> PairMotion:
         """Return the motion between keyframes with these features, finest first."""
-        coarse0, coarse1 = self.coarse(pyramid0[3]), self.coarse(pyramid1[3])
-        fine0, fine1 = self.fine(pyramid0[2]), self.fine(pyramid1[2])
-        flow01, confidence01 = _match(coarse0, coarse1, fine0, fine1)
-        flow10, confidence10 = _match(coarse1, coarse0, fine1, fine0)
+        coarse0, coarse1 = self.coarse(pyramid0[3]).float(), self.coarse(pyramid1[3]).float()
+        fine0, fine1 = self.fine(pyramid0[2]).float(), self.fine(pyramid1[2]).float()
+        # Displacements are sums over many places, for which half precision has too few digits.
+        with torch.autocast(fine0.device.type, enabled=False):
+            flow01, confidence01 = _match(coarse0, coarse1, fine0, fine1)
+            flow10, confidence10 = _match(coarse1, coarse0, fine1, fine0)
         return PairMotion(
             flow01=flow01, flow10=flow10, confidence01=confidence01, confidence10=confidence10
         )

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imf_plugin.models.flow.estimation import estimate_middle
-from imf_plugin.training.cache import Pair, write_clip
+from imf_plugin.training.cache import Pair, read_cache, write_clip
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ HELD_OUT_SHARE = 12
 """One group in so many is kept for validation."""
 SCENE_SIZE = (256, 192)
 SCENE_STEPS = 4
+MOVED_SEEDS = 1_000_000
+"""Seeds of the scenes with pictures begin here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,9 @@ class PrepareOptions:
     clips_per_group: int = 4
     """More clips of one source add little."""
     scenes: int = 300
+    moved: int = 600
+    """Scenes painted with frames of the clips, in even motion: nothing about them is left to chance
+    but what is hidden."""
     seed: int = 0
 
 
@@ -58,7 +63,17 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
     for number in range(options.scenes):
         folder = cache / f"scene_{number:05d}"
         if not (folder / "clip.json").exists():
-            _prepare_scene(folder, options.seed + number)
+            seed = options.seed + number
+            _prepare_scene(folder, random_scene(seed, SCENE_SIZE, _difficulty(seed)))
+    pictures = _pictures(cache)
+    for number in range(options.moved if pictures else 0):
+        folder = cache / f"scene_moved_{number:05d}"
+        if not (folder / "clip.json").exists():
+            seed = options.seed + MOVED_SEEDS + number
+            scene = random_scene(
+                seed, SCENE_SIZE, _difficulty(seed), acceleration=0.0, pictures=pictures
+            )
+            _prepare_scene(folder, scene)
     log.info("cache complete in %s", cache)
 
 
@@ -125,9 +140,21 @@ def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
             yield picture[: height // 2 * 2, : width // 2 * 2].astype(np.uint8)
 
 
-def _prepare_scene(folder: Path, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    scene = random_scene(seed, SCENE_SIZE, float(random.random()))
+def _difficulty(seed: int) -> float:
+    return float(np.random.default_rng(seed).random())
+
+
+def _pictures(cache: Path) -> list[str]:
+    """Return the frames of the clips that may be trained on."""
+    clips = [] if not any(cache.glob("*/clip.json")) else read_cache(cache)
+    return [
+        str(clip.folder / "frames.npy")
+        for clip in clips
+        if not (clip.held_out or clip.folder.name.startswith("scene_"))
+    ]
+
+
+def _prepare_scene(folder: Path, scene: Scene) -> None:
     times = [step / SCENE_STEPS for step in range(SCENE_STEPS + 1)]
     drawn = [render(scene, time, shutter_samples=4) for time in times]
     frames = np.stack([np.rint(frame * 255).astype(np.uint8) for frame in drawn])
@@ -162,6 +189,7 @@ def main() -> None:
     parser.add_argument("--pairs-per-clip", type=int, default=defaults.pairs_per_clip)
     parser.add_argument("--clips-per-group", type=int, default=defaults.clips_per_group)
     parser.add_argument("--scenes", type=int, default=defaults.scenes)
+    parser.add_argument("--moved", type=int, default=defaults.moved)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # One core: the machine usually has other work, and the clips are many rather than large.
@@ -170,6 +198,7 @@ def main() -> None:
         pairs_per_clip=arguments.pairs_per_clip,
         clips_per_group=arguments.clips_per_group,
         scenes=arguments.scenes,
+        moved=arguments.moved,
     )
     prepare(arguments.data, arguments.cache, options)
 

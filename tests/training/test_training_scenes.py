@@ -1,5 +1,6 @@
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -223,3 +224,20 @@ def test_a_scene_without_background_or_with_a_ring_of_parents_is_refused() -> No
         Scene(width_px=8, height_px=8, layers=(limb,))
     with pytest.raises(ValueError, match="ring"):
         Scene(width_px=8, height_px=8, layers=(backdrop(), limb))
+
+
+def test_surfaces_can_be_painted_with_pictures(tmp_path: Path) -> None:
+    frames = np.zeros((2, 40, 60, 3), np.uint8)
+    frames[0, ..., 0] = 200
+    frames[1, ..., 0] = 200
+    np.save(tmp_path / "frames.npy", frames)
+    scenes = [
+        random_scene(seed, (64, 48), 0.5, pictures=[str(tmp_path / "frames.npy")])
+        for seed in range(6)
+    ]
+    layers = [layer for scene in scenes for layer in scene.layers]
+    share = np.mean([layer.texture.kind == "picture" for layer in layers])
+    assert share > 0.6
+    painted = next(scene for scene in scenes if scene.layers[0].texture.kind == "picture")
+    background = Scene(width_px=64, height_px=48, layers=painted.layers[:1])
+    np.testing.assert_allclose(render(background, 0.5)[..., 0], 200 / 255, atol=1e-3)

@@ -5,6 +5,7 @@ of it the motion goes on by the same formulas.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from imf_plugin.training.scenes.textures import Texture
 type Random = np.random.Generator
 
 SURFACE_KINDS = ("leaves", "leaves", "noise", "stripes", "checks", "letters", "pinwheel")
+PICTURE_SHARE = 0.85
+"""Surfaces painted with pictures, where there are any."""
+
 TEXTURE_SEEDS = 10_000
 """Textures are drawn from this many, so that caches between processes stay of bounded size."""
 
@@ -26,6 +30,7 @@ def random_scene(
     difficulty: float = 0.5,
     *,
     acceleration: float = 0.3,
+    pictures: Sequence[str] = (),
 ) -> Scene:
     """Return a scene of moving things before a moving background.
 
@@ -35,6 +40,7 @@ def random_scene(
         difficulty: In 0..1; sets how far things move within the second (up to a quarter of the
             frame at 1), how many there are and how much they turn and grow.
         acceleration: Share of the motion that speeding up, slowing down and swinging make of it.
+        pictures: Files with frames (see `Texture.source`) that most surfaces are painted with.
 
     Raises:
         ValueError: If the difficulty or the acceleration lies outside 0..1.
@@ -43,7 +49,7 @@ def random_scene(
         raise ValueError(f"expected values in 0..1, got {difficulty = }, {acceleration = }")
     random = np.random.default_rng(seed)
     width, height = size
-    drawer = _Drawer(random, width, height, difficulty, acceleration)
+    drawer = _Drawer(random, width, height, difficulty, acceleration, pictures)
     layers = [drawer.background()]
     for _ in range(1 + int(random.integers(2 + round(4 * difficulty)))):
         if random.random() < 0.3:
@@ -63,8 +69,15 @@ class _Drawer:
     """Draws the parts of one random scene."""
 
     def __init__(
-        self, random: Random, width: int, height: int, difficulty: float, acceleration: float
+        self,
+        random: Random,
+        width: int,
+        height: int,
+        difficulty: float,
+        acceleration: float,
+        pictures: Sequence[str],
     ) -> None:
+        self.pictures = pictures
         self.random = random
         self.width, self.height = width, height
         self.side = min(width, height)
@@ -115,8 +128,13 @@ class _Drawer:
         return Blob(mean_radius_px=size, seed=int(self.random.integers(1 << 30)))
 
     def _texture(self, kind: str, width: int, height: int | None = None) -> Texture:
+        source = ""
+        if self.pictures and self.random.random() < PICTURE_SHARE:
+            kind = "picture"
+            source = self.pictures[int(self.random.integers(len(self.pictures)))]
         return Texture(
             kind=kind,
+            source=source,
             seed=int(self.random.integers(TEXTURE_SEEDS)),
             width_px=width,
             height_px=width if height is None else height,

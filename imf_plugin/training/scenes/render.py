@@ -120,7 +120,7 @@ def _draw(canvas: Frame, layer: Layer, matrix: Affine) -> None:
     picture = paint(layer.texture)
     back = np.linalg.inv(matrix)
     corner = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
-    centre = np.array([layer.texture.width_px - 1, layer.texture.height_px - 1]) / 2
+    centre = np.array([picture.shape[1] - 1, picture.shape[0] - 1]) / 2
     lookup = (back @ corner)[:2]
     lookup[:, 2] += centre
     painted = cv2.warpAffine(

@@ -35,6 +35,8 @@ class Texture:
     """From dark to light; drawn from the seed where empty."""
     period_px: float = 24.0
     """Size of the pattern: stripe, check, letter, coarsest noise."""
+    source: str = ""
+    """For ``picture``: a file with uint8 frames ``[N, H, W, 3]``; the seed chooses one."""
 
 
 def noise(
@@ -168,6 +170,12 @@ def _pinwheel(texture: Texture, random: Random) -> TexturePicture:
     return _grained(cv2.GaussianBlur(picture, (0, 0), BAND_LIMIT_PX).astype(np.float32), random)
 
 
+def _picture(texture: Texture, random: Random) -> TexturePicture:
+    frames = np.load(texture.source, mmap_mode="r")
+    chosen = frames[texture.seed % len(frames)]
+    return np.asarray(chosen, np.float32) / np.float32(255)
+
+
 def _grained(picture: TexturePicture, random: Random) -> TexturePicture:
     """Add faint fine noise, so that no area is without any hint of its motion."""
     grain = noise(random, *picture.shape[:2], period_px=8, octaves=3)[..., None] - 0.5
@@ -182,8 +190,10 @@ _PAINTERS: dict[str, Callable[[Texture, Random], TexturePicture]] = {
     "leaves": _leaves,
     "sky": _sky,
     "pinwheel": _pinwheel,
+    "picture": _picture,
 }
-TEXTURE_KINDS = tuple(_PAINTERS)
+TEXTURE_KINDS = tuple(kind for kind in _PAINTERS if kind != "picture")
+"""Those that need no file."""
 
 
 @lru_cache(maxsize=48)

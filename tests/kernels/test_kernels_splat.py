@@ -213,3 +213,20 @@ def test_the_operators_keep_pytorchs_contract(
         ops.splat,
         (source.requires_grad_(), flow, level, mode, False, backend),
     )
+
+
+@pytest.mark.parametrize("mode", ["sum", "average", "softmax"])
+def test_gradients_that_are_one_number_spread_out_are_read_right(
+    close: Check, backend: str, device: torch.device, mode: str
+) -> None:
+    source, flow, metric = scene((3, 4), device)
+    level = metric if mode == "softmax" else None
+
+    def flow_gradient(dense: bool) -> torch.Tensor:
+        moving = flow.clone().requires_grad_()
+        outputs = splat(source, moving, level, mode, backend=backend)
+        ones = [torch.ones((), device=device).expand_as(one) for one in outputs]
+        spread = [one.contiguous() if dense else one for one in ones]
+        return torch.autograd.grad(outputs, moving, spread)[0]
+
+    close(flow_gradient(dense=False), flow_gradient(dense=True))

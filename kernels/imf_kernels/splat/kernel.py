@@ -244,7 +244,8 @@ def backward(
     """Launch the backward kernel."""
     B, C, H, W = source.shape
     gradient = gradients[0].permute(0, 2, 3, 1).reshape(B * H * W, C).contiguous()
-    by_weight = gradients[1].reshape(-1).float()
+    # A gradient may be one number spread over the frame by strides of 0; the kernel steps by 1.
+    by_weight = gradients[1].reshape(-1).float().contiguous()
     to_source = torch.empty_like(source, memory_format=layout(source))
     to_flow = torch.empty_like(flow, memory_format=torch.contiguous_format)
     to_metric = source.new_empty(0, dtype=torch.float32)

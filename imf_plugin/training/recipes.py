@@ -37,7 +37,7 @@ class Recipe:
 
 LITE_CPU = Recipe(
     network=LITE,
-    data=DataOptions(augment=AugmentOptions(crop_px=112)),
+    data=DataOptions(scene_share=0.35, augment=AugmentOptions(crop_px=112)),
     batch_size=8,
     total_steps=10_000,
     learning_rate=6e-4,

@@ -91,13 +91,19 @@ def as_batch(frames: Tensor) -> tuple[Tensor, bool]:
     """Give ``frames`` a batch dimension and say whether it had one.
 
     Raises:
-        ValueError: If the shape is not ``[C, H, W]`` or ``[B, C, H, W]`` with at least 3 channels.
+        ValueError: If the shape is not ``[C, H, W]`` or ``[B, C, H, W]`` with at least 3 channels,
+            or there are no pixels.
+        TypeError: If the frames are not floating point.
     """
     if frames.ndim not in (3, 4) or frames.shape[-3] < 3:
         raise ValueError(
             "expected pictures of shape [3+E, H, W] or [B, 3+E, H, W], "
             f"got {tuple(frames.shape) = }"
         )
+    if not frames.is_floating_point():
+        raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
+    if frames.numel() == 0:
+        raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
     return (frames, True) if frames.ndim == 4 else (frames.unsqueeze(0), False)
 
 
@@ -111,3 +117,21 @@ def check_timesteps(timesteps: Sequence[Timestep]) -> list[float]:
     if not values or any(not 0.0 <= value <= 1.0 for value in values):
         raise ValueError(f"timesteps must be a non-empty sequence in 0..1, got {timesteps = }")
     return values
+
+
+def encoded_pair(
+    model: Interpolator, before: Tensor | KeyframeState, after: Tensor | KeyframeState
+) -> tuple[KeyframeState, KeyframeState]:
+    """Encode whichever of two keyframes is not encoded yet.
+
+    Raises:
+        ValueError: If the two differ in shape.
+    """
+    before = before if isinstance(before, KeyframeState) else model.encode(before)
+    after = after if isinstance(after, KeyframeState) else model.encode(after)
+    if before.frames.shape != after.frames.shape or before.batched != after.batched:
+        raise ValueError(
+            "the two keyframes must agree in shape, "
+            f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
+        )
+    return before, after

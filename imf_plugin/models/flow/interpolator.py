@@ -22,6 +22,7 @@ from imf_plugin.models.base import (
     Timestep,
     as_batch,
     check_timesteps,
+    encoded_pair,
 )
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.synthesis import Picture, synthesise
@@ -72,10 +73,6 @@ class FlowInterpolator:
             TypeError: If the frames are not floating point.
         """
         batch, batched = as_batch(frames)
-        if not batch.is_floating_point():
-            raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
-        if batch.numel() == 0:
-            raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
         planes = batch.detach().to("cpu", torch.float32).contiguous().numpy()
         pictures = tuple(planes)
         greys = tuple(_grey(picture) for picture in pictures)
@@ -99,13 +96,7 @@ class FlowInterpolator:
             ValueError: If the keyframes differ in shape or a timestep lies outside 0..1.
         """
         values = check_timesteps(timesteps)
-        before = before if isinstance(before, KeyframeState) else self.encode(before)
-        after = after if isinstance(after, KeyframeState) else self.encode(after)
-        if before.frames.shape != after.frames.shape or before.batched != after.batched:
-            raise ValueError(
-                "the two keyframes must agree in shape, "
-                f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
-            )
+        before, after = encoded_pair(self, before, after)
         batch = [
             self._pair(*pair, values)
             for pair in zip(

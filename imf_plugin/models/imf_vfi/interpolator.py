@@ -23,6 +23,7 @@ from imf_plugin.models.base import (
     Timestep,
     as_batch,
     check_timesteps,
+    encoded_pair,
 )
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.imf_vfi.blend import weighted
@@ -79,10 +80,6 @@ class ImfVfiInterpolator:
             TypeError: If the frames are not floating point.
         """
         batch, batched = as_batch(frames)
-        if not batch.is_floating_point():
-            raise TypeError(f"expected floating-point frames in 0..1, got {frames.dtype = }")
-        if batch.numel() == 0:
-            raise ValueError(f"expected frames with pixels, got {tuple(frames.shape) = }")
         padded = _padded(batch[:, :3].detach().to(self.device, torch.float32))
         with self._autocast():
             state = self.network.encode(padded)
@@ -108,13 +105,7 @@ class ImfVfiInterpolator:
             ValueError: If the keyframes differ in shape or a timestep lies outside 0..1.
         """
         values = check_timesteps(timesteps)
-        before = before if isinstance(before, KeyframeState) else self.encode(before)
-        after = after if isinstance(after, KeyframeState) else self.encode(after)
-        if before.frames.shape != after.frames.shape or before.batched != after.batched:
-            raise ValueError(
-                "the two keyframes must agree in shape, "
-                f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
-            )
+        before, after = encoded_pair(self, before, after)
         between = [value for value in values if 0 < value < 1]
         # A GPU wants many at once; a CPU's caches hold one, and a batch of 3 takes half as long
         # again as 3 by themselves.

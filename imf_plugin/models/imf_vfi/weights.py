@@ -91,10 +91,12 @@ def save_network(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{config.name}.safetensors"
     halves = {key: value.detach().cpu().half().contiguous() for key, value in tensors.items()}
-    safetensors.torch.save_file(halves, path)
+    # Not `save_file`, whose files only their owner may read.
+    content = safetensors.torch.save(halves)
+    path.write_bytes(content)
     card: dict[str, Any] = {
         "config": config.to_dict(),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "parameters": sum(value.numel() for value in halves.values()),
         "details": details,
     }

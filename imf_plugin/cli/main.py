@@ -10,7 +10,7 @@ from imf_plugin import __version__
 from imf_plugin.cli.console import print_error
 from imf_plugin.errors import Cancelled, ImfError
 
-EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED = 0, 1, 130
+EXIT_FAILED, EXIT_CANCELLED = 1, 130
 
 
 def build_parser() -> argparse.ArgumentParser:

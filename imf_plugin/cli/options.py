@@ -7,7 +7,7 @@ from pathlib import Path
 from imf_plugin.engine.options import AUDIO_MODES, RenderOptions
 from imf_plugin.engine.planning import Retime
 from imf_plugin.errors import PlanError
-from imf_plugin.timeline.curve import Curve, parse_curve
+from imf_plugin.timeline.curve import read_curve
 from imf_plugin.timeline.plan import OnCut
 from imf_plugin.timeline.rational import parse_factor, parse_rate
 
@@ -112,7 +112,7 @@ def read_retime(args: argparse.Namespace) -> Retime:
     return Retime(
         factor=None if factor is None else parse_factor(factor),
         rate=None if rate is None or curve is not None else parse_rate(rate),
-        curve=None if curve is None else _read_curve(Path(curve)),
+        curve=None if curve is None else read_curve(Path(curve)),
         curve_rate=None if rate is None or curve is None else parse_rate(rate),
         cuts=_read_cuts(args.cuts),
         find_cuts=args.cuts == "auto",
@@ -131,13 +131,3 @@ def _read_cuts(text: str) -> tuple[int, ...] | None:
         raise PlanError(
             f"--cuts must be auto, off or frame numbers such as 120,345, not {text!r}"
         ) from None
-
-
-def _read_curve(path: Path) -> Curve:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError(f"the curve file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PlanError(f"the curve file {path} is not a text file") from None
-    return parse_curve(text, str(path))

@@ -15,14 +15,13 @@ from imf_plugin.cli.options import (
 )
 from imf_plugin.engine.planning import make_plan
 from imf_plugin.engine.progress import format_seconds
-from imf_plugin.engine.render import RenderResult, render
+from imf_plugin.engine.render import RenderResult, check_request, render
 from imf_plugin.errors import OutputRefused, PlanError
+from imf_plugin.media.codec_table import EXTENSIONS
 from imf_plugin.timeline.plan import Decision, RenderPlan
-from imf_plugin.timeline.planfile import plan_from_json, plan_to_json
+from imf_plugin.timeline.planfile import plan_to_json, read_plan
 
 type Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".webm")
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -114,8 +113,6 @@ def _run_retime(args: argparse.Namespace) -> int:
     options = read_render_options(args)
     output = Path(args.output) if args.output else _default_output(args)
     with ProgressDisplay(quiet=args.quiet) as display:
-        from imf_plugin.engine.render import check_request
-
         check_request(args.input, output, options)
         plan = make_plan(args.input, retime, input_rate=options.input_rate, progress=display)
         _say_plan(display, plan)
@@ -128,7 +125,7 @@ def _default_output(args: argparse.Namespace) -> Path:
     source = Path(args.input)
     mark = {"slowmo": "x{factor}", "fps": "{to}fps", "retime": "retimed"}[args.command]
     mark = mark.format(**vars(args)).replace("/", "-")
-    if source.suffix.lower() in _VIDEO_ENDINGS:
+    if source.suffix.lower() in EXTENSIONS:
         return source.with_name(f"{source.stem}_{mark}{source.suffix}")
     if source.is_dir() or "%" in source.name:
         name = source.name if source.is_dir() else source.parent.name
@@ -161,13 +158,7 @@ def _run_plan(args: argparse.Namespace) -> int:
 
 def _run_render(args: argparse.Namespace) -> int:
     path = Path(args.plan)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError(f"the plan {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PlanError(f"the plan {path} is not a text file") from None
-    plan = plan_from_json(text, str(path))
+    plan = read_plan(path)
     output = Path(args.output) if args.output else path.with_suffix(".mp4")
     with ProgressDisplay(quiet=args.quiet) as display:
         result = render(plan, output, options=read_render_options(args), progress=display)

@@ -11,7 +11,7 @@ from imf_plugin.engine.render import RenderResult, check_request, render
 from imf_plugin.engine.session import open_session
 from imf_plugin.models.base import Interpolator
 from imf_plugin.models.registry import load_interpolator
-from imf_plugin.timeline.curve import Curve, parse_curve
+from imf_plugin.timeline.curve import Curve, read_curve
 from imf_plugin.timeline.plan import RenderPlan
 from imf_plugin.timeline.rational import RationalLike, parse_factor, parse_rate
 
@@ -94,7 +94,7 @@ def retime(
     See `slow_motion` for the other arguments and errors.
     """
     if not isinstance(curve, Curve):
-        curve = parse_curve(Path(curve).read_text(encoding="utf-8"), str(curve))
+        curve = read_curve(Path(curve))
     asked = {"curve": curve, "curve_rate": None if rate is None else parse_rate(rate)}
     return _retime(asked, source, output, progress, cancel, options)
 

@@ -1,5 +1,6 @@
 """From a request to a render plan: probe, look for cuts and repeats, map time, decide."""
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -183,12 +184,21 @@ def _time_map(timing: SourceTiming, info: MediaInfo, retime: Retime) -> TimeMap:
 
 
 def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's content, or of all files of an image sequence."""
+    """Return the SHA-256 of a file's content, or of all files of an image sequence.
+
+    A file is not read again as long as its size and time stay: planning and rendering both ask.
+    """
     digest = hashlib.sha256()
     for file in _files_of(path):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        about = file.stat()
+        digest.update(_file_digest(file, about.st_size, about.st_mtime_ns))
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _file_digest(file: Path, size: int, mtime_ns: int) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _files_of(path: Path) -> Iterable[Path]:

@@ -1,6 +1,5 @@
 """From a plan to a finished file: the one render that the command, hosts and editor share."""
 
-import functools
 import time
 from dataclasses import dataclass
 from fractions import Fraction
@@ -104,24 +103,11 @@ def render(
 
 def _check_source(plan: RenderPlan, info: MediaInfo) -> None:
     same = len(info.frame_times) == plan.source.frame_count
-    if not same or cached_fingerprint(info.path) != plan.source.sha256:
+    if not same or fingerprint(info.path) != plan.source.sha256:
         raise PlanError(
             f"the plan was made for another version of {plan.source.path}: "
             "make it again with 'imf plan'"
         )
-
-
-def cached_fingerprint(path: Path) -> str:
-    """Return `fingerprint`, remembered for as long as the file's size and time stay."""
-    about = path.stat() if path.is_file() else None
-    if about is None:
-        return fingerprint(path)
-    return _remembered_fingerprint(path, about.st_size, about.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=8)
-def _remembered_fingerprint(path: Path, size: int, mtime_ns: int) -> str:
-    return fingerprint(path)
 
 
 class _Job:

@@ -35,10 +35,11 @@ point and its result rounded to 2**-30 of the stretch, so that a plan is the sam
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from imf_plugin.errors import PlanError
-from imf_plugin.timeline.located_json import LocatedList, load_located
+from imf_plugin.timeline.located_json import LocatedList, load_located, read_text
 from imf_plugin.timeline.rational import to_fraction
 
 MINIMUM_SPEED = Fraction(1, 1000)
@@ -248,6 +249,15 @@ def parse_curve(text: str, file: str) -> Curve:
     if len(time_keys) < 2:
         raise PlanError(f"{file}: a time curve needs at least two keys")
     return Curve(time_keys=tuple(time_keys))
+
+
+def read_curve(path: Path) -> Curve:
+    """Read a curve file.
+
+    Raises:
+        PlanError: If it cannot be read, or anything in it makes no sense.
+    """
+    return parse_curve(read_text(path, "the curve file"), str(path))
 
 
 def _check_order(times: list[Fraction], places: list[str]) -> None:

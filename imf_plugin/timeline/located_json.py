@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from json import JSONDecodeError
+from pathlib import Path
 from typing import Any
 
 from imf_plugin.errors import PlanError
@@ -36,6 +37,24 @@ def load_located(text: str, file: str, list_key: str) -> dict[str, Any]:
             f"{file}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
         ) from None
     return members
+
+
+def read_text(path: Path, what: str) -> str:
+    """Read a text file.
+
+    Args:
+        path: The file.
+        what: How to call it in an error, such as ``the curve file``.
+
+    Raises:
+        PlanError: If it cannot be read or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError(f"{what} {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PlanError(f"{what} {path} is not a text file") from None
 
 
 def _skip(text: str, position: int) -> int:

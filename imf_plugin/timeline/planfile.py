@@ -2,10 +2,11 @@
 
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from imf_plugin.errors import PlanError
-from imf_plugin.timeline.located_json import LocatedList, load_located
+from imf_plugin.timeline.located_json import LocatedList, load_located, read_text
 from imf_plugin.timeline.plan import Decision, PlannedFrame, PlanSource, RenderPlan
 from imf_plugin.timeline.rational import to_fraction
 from imf_plugin.timeline.timemap import AudioSpan
@@ -99,6 +100,15 @@ def plan_from_json(text: str, file: str) -> RenderPlan:
             f"{plan.frames[-1].time}; the duration must be later"
         )
     return plan
+
+
+def read_plan(path: Path) -> RenderPlan:
+    """Read a plan file.
+
+    Raises:
+        PlanError: If it cannot be read, or anything in it makes no sense.
+    """
+    return plan_from_json(read_text(path, "the plan"), str(path))
 
 
 def _optional_number(value: Any, what: str) -> Fraction | None:

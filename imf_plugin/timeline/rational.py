@@ -76,8 +76,3 @@ def parse_rate(value: RationalLike) -> Fraction:
             f"it must be above 0 and at most {MAXIMUM_RATE} frames per second"
         )
     return rate
-
-
-def format_fraction(value: Fraction) -> str:
-    """Write a fraction so that `to_fraction` reads the same value back: ``3`` or ``60000/1001``."""
-    return str(value)

@@ -237,3 +237,8 @@ def test_a_changed_input_never_reuses_old_parts(make_clip: ClipMaker, tmp_path: 
     changed = make_clip(count=100, speed_px=3.0)
     result = imf.slow_motion(changed, out, factor=4)
     assert result.rendered == result.frames == 400
+
+
+def test_a_missing_curve_file_is_one_sentence(make_clip: ClipMaker, tmp_path: Path) -> None:
+    with pytest.raises(imf.PlanError, match=r"the curve file .*ramp\.json cannot be read"):
+        imf.retime(make_clip(), tmp_path / "out.mp4", curve=tmp_path / "ramp.json")

@@ -11,7 +11,7 @@ PACKAGES := imf_plugin kernels/imf_kernels host_integrations/imf_hosts ui/imf_ui
 $(VENV)/.installed: setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { echo "imf_plugin needs Python 3.12 or newer; say where it is with: make PYTHON=/path/to/python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench,ui,vapoursynth]'
 	@touch $@
 
 install: $(VENV)/.installed

@@ -1,7 +1,7 @@
 """Fixtures shared by all rooms: clips painted on the spot, and the evaluation data where it is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -14,11 +14,45 @@ from numpy.typing import NDArray
 
 type ClipMaker = Callable[..., Path]
 
+HOSTS = ("hosts_vs", "hosts_comfy", "ui")
+EXCUSES = ("the evaluation data is not here", "COMFYUI_DIR")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """On CI (``IMF_REQUIRE_HOSTS=1``) a host that could not be tested is a failure."""
+    report = yield
+    forbid_silent_skip(report, item.path)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for modules that skip themselves while they are collected."""
+    report = yield
+    forbid_silent_skip(report, collector.path)
+    return report
+
+
+def forbid_silent_skip(report: pytest.TestReport | pytest.CollectReport, path: Path) -> None:
+    """Turn the skip of a host's test into a failure, unless it waits for data or ComfyUI."""
+    if not report.skipped or os.environ.get("IMF_REQUIRE_HOSTS") != "1":
+        return
+    rooms = path.parts[path.parts.index("tests") :] if "tests" in path.parts else ()
+    if set(HOSTS).isdisjoint(rooms) or any(excuse in str(report.longrepr) for excuse in EXCUSES):
+        return
+    report.outcome = "failed"
+    report.longrepr = f"a host could not be tested on CI: {report.longrepr}"
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests wait for a GPU, so that nobody takes their silence for success."""
     skipped = terminalreporter.stats.get("skipped", [])
-    waiting = sum("gpu" in report.keywords for report in skipped)
+    waiting = sum("gpu" in getattr(report, "keywords", ()) for report in skipped)
     if waiting:
         terminalreporter.write_line(f"{waiting} tests need a CUDA GPU and were skipped")
 

@@ -1,9 +1,21 @@
 #!/usr/bin/env bash
-# Installs the system packages that the tests need. Today the tests need none: PyAV and
-# imageio-ffmpeg carry their own FFmpeg. Tests of the editor and of VapourSynth add theirs here.
+# Installs the system packages that the tests of the editor need. The rest needs none: PyAV,
+# imageio-ffmpeg and VapourSynth's wheel carry what they use.
 set -euo pipefail
 
-packages=()
+packages=(
+  # Qt without a display (QT_QPA_PLATFORM=offscreen).
+  libegl1 libgl1 libglib2.0-0 libxkbcommon0 libfontconfig1 libdbus-1-3 fonts-dejavu-core
+  # Qt in a real window: X on a virtual display, with a window manager, else nothing has focus.
+  xvfb openbox libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0
+  libxkbcommon-x11-0 libxcb-xkb1 libx11-xcb1 libxcb-randr0 libxcb-shape0
+  # To drive and photograph that window.
+  xdotool x11-utils imagemagick
+  # Its accessibility tree.
+  at-spi2-core python3-pyatspi gir1.2-atspi-2.0 dbus
+  # Compiles translations (lrelease).
+  qt6-l10n-tools
+)
 
 missing=()
 for package in ${packages[@]+"${packages[@]}"}; do

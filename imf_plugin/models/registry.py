@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from imf_plugin.errors import ModelError
 from imf_plugin.models.base import Interpolator, ModelDescriptor
+from imf_plugin.models.retargeting import Retargeter
 
 
 def _flow(device: str, precision: str) -> Interpolator:
@@ -28,6 +29,26 @@ INTERPOLATORS = {
 }
 
 DEFAULT_MODEL = "flow"
+
+
+def _transport(device: str, precision: str) -> Retargeter:
+    from imf_plugin.models.transport.retargeter import TransportRetargeter
+
+    return TransportRetargeter()
+
+
+def _transport_descriptor() -> ModelDescriptor:
+    from imf_plugin.models.transport.retargeter import DESCRIPTOR
+
+    return DESCRIPTOR
+
+
+RETARGETERS: dict[str, tuple[Callable[[str, str], Retargeter], Callable[[], ModelDescriptor]]]
+RETARGETERS = {
+    "transport": (_transport, _transport_descriptor),
+}
+
+DEFAULT_RETARGETER = "transport"
 
 
 def model_names() -> list[str]:
@@ -72,3 +93,47 @@ def load_interpolator(
         ModelError: If there is no such model or its weights are unusable.
     """
     return INTERPOLATORS[resolve_name(name)][0](device, precision)
+
+
+def retargeter_names() -> list[str]:
+    """Return the names that `load_retargeter` accepts, besides ``auto``."""
+    return list(RETARGETERS)
+
+
+def describe_retargeter(name: str) -> ModelDescriptor:
+    """Return the descriptor of a retargeting model without building it.
+
+    Raises:
+        ModelError: If there is no such model.
+    """
+    return RETARGETERS[resolve_retargeter(name)][1]()
+
+
+def resolve_retargeter(name: str) -> str:
+    """Return the real name behind ``name``; ``auto`` stands for the default.
+
+    Raises:
+        ModelError: If there is no such retargeting model.
+    """
+    if name == "auto":
+        return DEFAULT_RETARGETER
+    if name not in RETARGETERS:
+        known = ", ".join(retargeter_names())
+        raise ModelError(f"there is no retargeting model named {name!r}; there are: {known}")
+    return name
+
+
+def load_retargeter(
+    name: str = "auto", *, device: str = "cpu", precision: str = "fp32"
+) -> Retargeter:
+    """Build a retargeting model, with its weights loaded.
+
+    Args:
+        name: A name of `retargeter_names`, or ``auto``.
+        device: A resolved torch device, ``cpu`` or ``cuda:N``.
+        precision: ``fp32``, ``fp16`` or ``bf16``.
+
+    Raises:
+        ModelError: If there is no such model or its weights are unusable.
+    """
+    return RETARGETERS[resolve_retargeter(name)][0](device, precision)

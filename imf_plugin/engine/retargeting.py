@@ -1,0 +1,185 @@
+"""Retargeting in memory: one reference, one anchor, and any frames in any order.
+
+The hosts, the editor and the file render all stand on `Retargeting`. What it gives for a frame
+depends on that frame alone, so order and threads do not matter.
+"""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from imf_plugin.engine.crops import Square, border_weight, centred_square, cut, paste
+from imf_plugin.errors import PlanError
+from imf_plugin.models.retargeting import Retargeter, check_picture
+
+type RetargetMode = Literal["relative", "absolute"]
+
+MODES = ("relative", "absolute")
+LARGEST_STRENGTH = 4.0
+_ANCHOR_SIDE_PX = 48
+
+
+class Retargeting:
+    """Moves one picture with the tokens of driving frames.
+
+    Args:
+        model: The retargeting model.
+        reference: The picture that shall move, ``[3, H, W]`` in 0..1.
+        anchor: The driving frame ``[3, h, w]`` that stands as the picture stands; the motion is
+            counted from it. None where the model does not need one and the mode is absolute.
+        mode: ``relative`` adds the motion since the anchor to the picture's own pose; ``absolute``
+            takes the driving frame's pose itself.
+        strength: Multiplies the motion; 0 holds the picture still.
+        mask: ``[H, W]`` in 0..1, where the picture may change; everywhere when None.
+        keep_background: Whether the picture's border stays as it is.
+
+    Raises:
+        PlanError: If mode, strength or mask make no sense.
+        ValueError: If the shape of a picture is another one.
+    """
+
+    def __init__(
+        self,
+        model: Retargeter,
+        reference: Tensor,
+        anchor: Tensor | None,
+        *,
+        mode: RetargetMode = "relative",
+        strength: float = 1.0,
+        mask: Tensor | None = None,
+        keep_background: bool = False,
+    ) -> None:
+        check_request(mode, strength)
+        self._model = model
+        self._strength = strength
+        self._whole = check_picture(reference, "a reference")
+        self._square = _square_for(model, reference)
+        inner = self._inside(reference)
+        if mode == "absolute" or anchor is None:
+            # The pose itself: measured from the reference, not from a driving frame.
+            self._anchor: Tensor | None = inner
+            self._state = model.encode_reference(inner)
+            self._anchor_token = model.reference_token(self._state)
+        else:
+            self._anchor = _inside(model, check_picture(anchor, "an anchor"))
+            self._state = model.encode_reference(inner, self._anchor)
+            self._anchor_token = model.encode_tokens(self._anchor[None], self._anchor)[0]
+        self._own_token = model.reference_token(self._state)
+        self._weight = self._where_to_change(mask, keep_background)
+
+    @property
+    def note(self) -> str:
+        """How reference and driving were matched and cropped, for people to read."""
+        cropped = f"moved within {self._square}" if self._square else ""
+        return ", ".join(part for part in (self._state.note, cropped) if part)
+
+    def tokens(self, frames: Tensor) -> Tensor:
+        """Return the tokens of driving frames ``[T, 3, h, w]``, ``[T, *token_shape]``."""
+        return self._model.encode_tokens(_inside(self._model, frames), self._anchor)
+
+    def render(self, tokens: Tensor) -> Tensor:
+        """Play tokens on the reference; returns ``[T, 3, H, W]`` of the reference's full size."""
+        moved = self._own_token + self._strength * (tokens - self._anchor_token)
+        made = self._model.render(self._state, moved)
+        if self._square:
+            made = torch.stack([paste(self._whole, patch, self._square) for patch in made])
+        if self._weight is not None:
+            made = self._whole + self._weight * (made - self._whole)
+        return made
+
+    def _inside(self, picture: Tensor) -> Tensor:
+        if self._square is None or self._model.size_px is None:
+            return picture
+        return cut(picture, self._square, self._model.size_px)
+
+    def _where_to_change(self, mask: Tensor | None, keep_background: bool) -> Tensor | None:
+        height, width = self._whole.shape[1:]
+        weight = border_weight(height, width) if keep_background else None
+        if mask is None:
+            return weight
+        if tuple(mask.shape) != (height, width):
+            raise PlanError(
+                f"the mask is {mask.shape[-1]}x{mask.shape[-2]} and the reference {width}x{height}; "
+                "give a mask of the reference's size"
+            )
+        soft = torch.from_numpy(_feathered(mask.detach().cpu().float().numpy()))
+        return soft if weight is None else weight * soft
+
+
+def check_request(mode: str, strength: float) -> None:
+    """Check what can be checked without any picture.
+
+    Raises:
+        PlanError: If there is no such mode, or the strength is out of reason.
+    """
+    if mode not in MODES:
+        raise PlanError(f"there is no retargeting mode {mode!r}; give relative or absolute")
+    if not 0 <= strength <= LARGEST_STRENGTH:
+        raise PlanError(f"the strength must be from 0 to {LARGEST_STRENGTH:g}, not {strength}")
+
+
+def smooth_tokens(tokens: Tensor, radius_frames: int) -> Tensor:
+    """Smooth tokens ``[T, ...]`` over time with a bell of ``radius_frames`` to either side.
+
+    The ends are repeated outwards, so the number of frames stays. A radius of 0 changes nothing.
+    """
+    if radius_frames < 0:
+        raise ValueError(f"a radius is 0 or more frames, got {radius_frames = }")
+    if radius_frames == 0 or len(tokens) == 0:
+        return tokens
+    weights = bell(radius_frames)
+    places = torch.arange(len(tokens))
+    smoothed = torch.zeros_like(tokens)
+    for offset, weight in zip(range(-radius_frames, radius_frames + 1), weights, strict=True):
+        smoothed += weight * tokens[(places + offset).clamp(0, len(tokens) - 1)]
+    return smoothed
+
+
+def bell(radius_frames: int) -> list[float]:
+    """Return the ``2 * radius + 1`` weights of a binomial-like bell; they sum to 1."""
+    sigma = max(0.5, radius_frames / 2)
+    heights = [
+        float(np.exp(-0.5 * (offset / sigma) ** 2))
+        for offset in range(-radius_frames, radius_frames + 1)
+    ]
+    return [height / sum(heights) for height in heights]
+
+
+def likeness(reference: Tensor, frame: Tensor) -> float:
+    """Return how alike two pictures stand, in -1..1, blind to brightness and contrast.
+
+    For choosing the anchor: outlines are compared on small copies.
+    """
+    first, second = (_outline(picture) for picture in (reference, frame))
+    return float((first * second).mean())
+
+
+def _outline(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    height, width = picture.shape[1:]
+    square = centred_square(height, width)
+    grey = cut(picture.mean(0), square, _ANCHOR_SIDE_PX).numpy().astype(np.float32)
+    grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
+    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    spread = float(slope.std())
+    return np.asarray((slope - slope.mean()) / (spread or 1.0), np.float32)
+
+
+def _square_for(model: Retargeter, picture: Tensor) -> Square | None:
+    return None if model.size_px is None else centred_square(*picture.shape[1:])
+
+
+def _inside(model: Retargeter, pictures: Tensor) -> Tensor:
+    """Return the part of driving pictures ``[..., 3, h, w]`` that the model looks at."""
+    if model.size_px is None:
+        return pictures
+    return cut(pictures, centred_square(*pictures.shape[-2:]), model.size_px)
+
+
+def _feathered(
+    mask: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    sigma = max(1.0, 0.005 * max(mask.shape))
+    return np.asarray(np.clip(cv2.GaussianBlur(mask, (0, 0), sigma), 0, 1), np.float32)

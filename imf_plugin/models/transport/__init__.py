@@ -1,0 +1,1 @@
+"""The retargeter without weights: dense motion, carried over through an alignment."""

@@ -4,6 +4,9 @@ On the CPU the work is done by NumPy and OpenCV: converting 8-bit integers with 
 times as long.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 type Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+type Plane = NDArray[Any]
 
 
 def to_tensor(pixels: Pixels, device: str) -> Tensor:
@@ -36,3 +40,38 @@ def to_pixels(frame: Tensor, *, deep: bool) -> Pixels:
         return np.asarray(cv2.merge(eight_bit), np.uint8)
     scaled = np.rint(np.clip(planes, 0, 1) * np.float32(65535))
     return np.ascontiguousarray(scaled.transpose(1, 2, 0)).astype(np.uint16)
+
+
+def planes_to_tensor(planes: Sequence[Plane], device: str, *, highest: int | None = None) -> Tensor:
+    """Return planes ``[H, W]``, as hosts keep them, as a contiguous float tensor ``[C, H, W]``.
+
+    Args:
+        planes: Integers, or floats whose values are kept, outside 0..1 too.
+        device: Where the tensor is wanted.
+        highest: The value that means 1 in integer planes; None for floats.
+    """
+    pixels = np.empty((len(planes), *planes[0].shape), np.float32)
+    for target, plane in zip(pixels, planes, strict=True):
+        if highest is None:
+            target[...] = plane
+        else:
+            np.divide(plane, np.float32(highest), out=target, dtype=np.float32)
+    return torch.from_numpy(pixels).to(device)
+
+
+def tensor_to_planes(frame: Tensor, planes: Sequence[Plane], *, highest: int | None = None) -> None:
+    """Write ``[C, H, W]`` floats into planes: floats as they are, integers rounded and clipped.
+
+    Args:
+        frame: The picture.
+        planes: Writable planes ``[H, W]``, one a channel.
+        highest: The value that means 1 in integer planes; None for floats.
+    """
+    values = frame.detach().float().cpu().numpy()
+    for target, channel in zip(planes, values, strict=True):
+        if highest is None:
+            target[...] = channel
+        elif highest == 255:
+            target[...] = cv2.convertScaleAbs(np.maximum(channel, 0), alpha=255)
+        else:
+            target[...] = np.rint(np.clip(channel, 0, 1) * np.float32(highest))

@@ -1,0 +1,140 @@
+"""Making pictures from keyframes: one model, one cache, a limited number of workers."""
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from fractions import Fraction
+from queue import SimpleQueue
+
+import torch
+import vapoursynth as vs
+from torch import Tensor
+
+from imf_hosts.vs.arguments import Options
+from imf_hosts.vs.errors import fault
+from imf_hosts.vs.keyframes import CacheStatistics, KeyframeCache
+from imf_plugin.engine.session import open_session
+from imf_plugin.engine.tiles import TiledInterpolator, TiledState, choose_tile_px
+from imf_plugin.models.base import Interpolator, ModelDescriptor
+from imf_plugin.models.registry import describe_model, load_interpolator
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Keyframe:
+    """An encoded keyframe and the memory that it takes."""
+
+    state: TiledState
+    size_bytes: int
+
+
+class Workers:
+    """As many places as frames may be made at a time, each with a stream of its own on a GPU.
+
+    Args:
+        count: Number of places.
+        device: ``cpu`` or ``cuda:N``.
+    """
+
+    def __init__(self, count: int, device: str) -> None:
+        self._device = device
+        self._free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
+        for _ in range(count):
+            on_gpu = device.startswith("cuda")
+            self._free.put(torch.cuda.Stream(device) if on_gpu else None)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for a free place and work there; the work is finished when the block ends."""
+        stream = self._free.get()
+        try:
+            # Inference mode belongs to a thread, so it is entered here and not around the script.
+            with torch.inference_mode(), torch.cuda.stream(stream) if stream else nullcontext():
+                yield
+                if stream:
+                    stream.synchronize()
+        finally:
+            self._free.put(stream)
+
+
+class Synthesiser:
+    """Makes the pictures between keyframes of one filter.
+
+    Args:
+        options: Model, device and limits.
+        width: Of the pictures, in pixels.
+        height: Likewise.
+    """
+
+    def __init__(self, options: Options, width: int, height: int) -> None:
+        session = open_session(options.device, options.precision)
+        self.device = session.device
+        smallest = _descriptor_of(options.model).minimum_size_px
+        if min(width, height) < smallest:
+            raise fault(
+                f"the clip is {width}x{height}, but the model needs at least {smallest} pixels in "
+                "both directions: enlarge the clip or use model='flow'"
+            )
+        places = options.num_streams or (
+            1 if self.device.startswith("cuda") else int(vs.core.num_threads)
+        )
+        self._workers = Workers(places, session.device)
+        self._options = options
+        self._session = session
+        self._size = (height, width)
+        self._places = places
+        self._cache: KeyframeCache[_Keyframe] = KeyframeCache(
+            options.cache_frames, options.cache_mb * 2**20
+        )
+        self._model = self._load()
+
+    def _load(self) -> TiledInterpolator:
+        model = self._options.model
+        if isinstance(model, str):
+            model = load_interpolator(
+                model, device=self._session.device, precision=self._session.precision
+            )
+        height, width = self._size
+        edge = self._options.tile
+        if edge == "auto":
+            edge = choose_tile_px(
+                height,
+                width,
+                model.descriptor.bytes_per_pixel,
+                self._session.working_bytes // self._places,
+            )
+        return TiledInterpolator(model, max(height, width) if edge == "off" else int(edge))
+
+    def between(
+        self,
+        before: tuple[Hashable, Callable[[], Tensor]],
+        after: tuple[Hashable, Callable[[], Tensor]],
+        timestep: Fraction,
+    ) -> Tensor:
+        """Return the picture ``[3, H, W]`` at ``timestep``.
+
+        Args:
+            before: What the keyframe is called in the cache, and how to read it.
+            after: Likewise.
+            timestep: Above 0, below 1.
+        """
+        # A thread that waits for another one's keyframe must not hold a place that one needs.
+        states = [self._keyframe(*keyframe) for keyframe in (before, after)]
+        with self._workers.one():
+            return self._model.interpolate(*states, [timestep])[0].cpu()
+
+    def _keyframe(self, key: Hashable, read: Callable[[], Tensor]) -> TiledState:
+        def encode() -> _Keyframe:
+            with self._workers.one():
+                state = self._model.encode(read())
+            size_bytes = sum(tile.size_bytes for tile in state.states)
+            return _Keyframe(state=state, size_bytes=size_bytes)
+
+        return self._cache.get(key, encode).state
+
+    def statistics(self) -> CacheStatistics:
+        """Return what the keyframe cache has done."""
+        return self._cache.statistics()
+
+
+def _descriptor_of(model: str | Interpolator) -> ModelDescriptor:
+    return describe_model(model) if isinstance(model, str) else model.descriptor

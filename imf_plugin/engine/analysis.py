@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -182,8 +183,12 @@ def analyse(
 def small_frames(frames: Iterable[Frame]) -> Iterator[NDArray[np.uint8]]:
     """Yield frames reduced to 256 pixels across, ``[h, w, 3]`` in BGR."""
     for frame in frames:
-        picture = frame.picture
-        width = min(_WIDTH_PX, picture.width)
-        height = max(1, round(picture.height * width / picture.width))
-        small = picture.reformat(width=width, height=height, format="bgr24")
-        yield np.asarray(small.to_ndarray(), dtype=np.uint8)
+        yield small_picture(frame.picture)
+
+
+def small_picture(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return a picture reduced to 256 pixels across, ``[h, w, 3]`` in BGR."""
+    width = min(_WIDTH_PX, picture.width)
+    height = max(1, round(picture.height * width / picture.width))
+    small = picture.reformat(width=width, height=height, format="bgr24")
+    return np.asarray(small.to_ndarray(), dtype=np.uint8)

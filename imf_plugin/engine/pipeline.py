@@ -9,18 +9,18 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 from torch import Tensor
 
 from imf_plugin.engine.keyframes import KeyframeSource
 from imf_plugin.engine.parts import Part
+from imf_plugin.engine.pictures import PictureMaker, grouped
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
 from imf_plugin.engine.progress import CancelToken
-from imf_plugin.engine.tiles import TiledInterpolator, TiledState
+from imf_plugin.engine.tiles import TiledInterpolator
 from imf_plugin.media.read import Frame, Reader
-from imf_plugin.timeline.plan import Decision, PlannedFrame
+from imf_plugin.timeline.plan import PlannedFrame
 
 _BATCH_PIXELS = 16 * 2**20
 _QUEUE_PIXELS = 24 * 2**20
@@ -141,7 +141,10 @@ class _Pipeline:
         self._sink = sink
         self._on_frame = on_frame
         self._cancel = cancel
-        self._maker = _FrameMaker(model, device, deep=reader.info.bit_depth > 8)
+        self._device = device
+        self._deep = reader.info.bit_depth > 8
+        self._keyframes: dict[int, Frame] = {}
+        self._maker = PictureMaker(model, self._tensor)
         pixels = reader.info.width * reader.info.height
         self._longest_group = max(1, _BATCH_PIXELS // pixels)
         depth = max(2, min(_DEEPEST_QUEUE, _QUEUE_PIXELS // pixels))
@@ -192,12 +195,20 @@ class _Pipeline:
         self._done.put(None)
 
     def _make_frames(self, work: _Work) -> None:
-        for write in self._maker.frames(work, self._sink):
+        self._keyframes = work.keyframes
+        for frame, made in self._maker.make(work.frames):
             if self._cancel:
                 self._cancel.check()
-            self._done.put(write)
+            if made is None:
+                self._done.put(_bound(self._sink.write_source, work.keyframes[frame.before]))
+            else:
+                pixels = to_pixels(made, deep=self._deep)
+                self._done.put(_bound(self._sink.write_pixels, pixels))
             if self._on_frame:
                 self._done.put(self._on_frame)
+
+    def _tensor(self, index: int) -> Tensor:
+        return to_tensor(self._keyframes[index].rgb(), self._device)
 
     def _encode(self) -> None:
         for task in self._done:
@@ -212,7 +223,7 @@ def _works(parts: Sequence[Part], source: KeyframeSource, longest: int) -> Itera
     """Group a plan's frames by the keyframes they share, and decode those."""
     held: dict[int, Frame] = {}
     for part in parts:
-        groups = list(_groups(part.frames, longest))
+        groups = list(grouped(part.frames, longest))
         for number, frames in enumerate(groups):
             needed = dict.fromkeys(i for frame in frames for i in (frame.before, frame.after))
             held = {index: held.get(index) or source.get(index) for index in needed}
@@ -222,76 +233,3 @@ def _works(parts: Sequence[Part], source: KeyframeSource, longest: int) -> Itera
                 keyframes=held,
                 last_of_part=number + 1 == len(groups),
             )
-
-
-def _groups(frames: Sequence[PlannedFrame], longest: int) -> Iterator[list[PlannedFrame]]:
-    group: list[PlannedFrame] = []
-    needed: set[int] = set()
-    for frame in frames:
-        wider = needed | {frame.before, frame.after}
-        if group and (len(wider) > 2 or len(group) >= longest):
-            yield group
-            group, wider = [], {frame.before, frame.after}
-        group.append(frame)
-        needed = wider
-    if group:
-        yield group
-
-
-class _FrameMaker:
-    """Makes frames, encoding each keyframe once for the pairs on both of its sides."""
-
-    def __init__(self, model: TiledInterpolator, device: str, *, deep: bool) -> None:
-        self._model = model
-        self._device = device
-        self._deep = deep
-        self._tensors: dict[int, Tensor] = {}
-        self._states: dict[int, TiledState] = {}
-
-    def frames(self, work: _Work, sink: Sink) -> Iterator[Callable[[], None]]:
-        self._forget_all_but(work.keyframes)
-        made = self._interpolate_all(work)
-        for frame in work.frames:
-            if frame.decision in (Decision.REAL, Decision.HOLD):
-                yield _bound(sink.write_source, work.keyframes[frame.before])
-            else:
-                tensor = (
-                    self._blend(frame, work)
-                    if frame.decision is Decision.BLEND
-                    else made[frame.before, frame.after, frame.timestep]
-                )
-                yield _bound(sink.write_pixels, to_pixels(tensor, deep=self._deep))
-
-    def _interpolate_all(self, work: _Work) -> dict[tuple[int, int, Fraction], Tensor]:
-        wanted: dict[tuple[int, int], dict[Fraction, None]] = {}
-        for frame in work.frames:
-            if frame.decision is Decision.INTERPOLATE:
-                wanted.setdefault((frame.before, frame.after), {})[frame.timestep] = None
-        made: dict[tuple[int, int, Fraction], Tensor] = {}
-        for (before, after), timesteps in wanted.items():
-            states = self._state(before, work), self._state(after, work)
-            result = self._model.interpolate(*states, list(timesteps))
-            made |= {
-                (before, after, step): tensor
-                for step, tensor in zip(timesteps, result, strict=True)
-            }
-        return made
-
-    def _blend(self, frame: PlannedFrame, work: _Work) -> Tensor:
-        share = float(frame.timestep)
-        before, after = self._tensor(frame.before, work), self._tensor(frame.after, work)
-        return before * (1 - share) + after * share
-
-    def _tensor(self, index: int, work: _Work) -> Tensor:
-        if index not in self._tensors:
-            self._tensors[index] = to_tensor(work.keyframes[index].rgb(), self._device)
-        return self._tensors[index]
-
-    def _state(self, index: int, work: _Work) -> TiledState:
-        if index not in self._states:
-            self._states[index] = self._model.encode(self._tensor(index, work))
-        return self._states[index]
-
-    def _forget_all_but(self, keep: dict[int, Frame]) -> None:
-        self._tensors = {i: tensor for i, tensor in self._tensors.items() if i in keep}
-        self._states = {i: state for i, state in self._states.items() if i in keep}

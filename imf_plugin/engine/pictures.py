@@ -1,0 +1,141 @@
+"""Making the frames of a plan from pictures in memory, wherever those come from.
+
+The pipeline for files and the hosts' own loops share this: pictures that need the same keyframes
+are made together, and each keyframe is encoded once for the pairs on both of its sides.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imf_plugin.engine.tiles import TiledInterpolator, TiledState
+from imf_plugin.timeline.plan import Decision, PlannedFrame
+
+type PictureOf = Callable[[int], Tensor]
+
+
+def grouped(frames: Sequence[PlannedFrame], longest: int) -> Iterator[list[PlannedFrame]]:
+    """Cut a plan into runs of frames that share one or two keyframes.
+
+    Args:
+        frames: The plan's frames.
+        longest: Most frames in a run.
+    """
+    group: list[PlannedFrame] = []
+    needed: set[int] = set()
+    for frame in frames:
+        wider = needed | {frame.before, frame.after}
+        if group and (len(wider) > 2 or len(group) >= longest):
+            yield group
+            group, wider = [], {frame.before, frame.after}
+        group.append(frame)
+        needed = wider
+    if group:
+        yield group
+
+
+class PictureMaker:
+    """Makes frames, encoding each keyframe once for the pairs on both of its sides.
+
+    Args:
+        model: The interpolator.
+        picture: Returns a keyframe by its number, ``[3+E, H, W]`` in 0..1 on the model's device.
+    """
+
+    def __init__(self, model: TiledInterpolator, picture: PictureOf) -> None:
+        self._model = model
+        self._picture = picture
+        self._tensors: dict[int, Tensor] = {}
+        self._states: dict[int, TiledState] = {}
+
+    def make(self, group: Sequence[PlannedFrame]) -> Iterator[tuple[PlannedFrame, Tensor | None]]:
+        """Make one run of frames, see `grouped`.
+
+        Returns:
+            Each frame with its picture ``[3+E, H, W]``, or with None where the plan shows the
+            keyframe ``before`` itself.
+        """
+        needed = {index for frame in group for index in (frame.before, frame.after)}
+        self._tensors = {i: tensor for i, tensor in self._tensors.items() if i in needed}
+        self._states = {i: state for i, state in self._states.items() if i in needed}
+        made = self._interpolate_all(group)
+        for frame in group:
+            if frame.decision in (Decision.REAL, Decision.HOLD):
+                yield frame, None
+            elif frame.decision is Decision.BLEND:
+                yield frame, self._blend(frame)
+            else:
+                yield frame, made[frame.before, frame.after, frame.timestep]
+
+    def _interpolate_all(
+        self, group: Sequence[PlannedFrame]
+    ) -> dict[tuple[int, int, Fraction], Tensor]:
+        wanted: dict[tuple[int, int], dict[Fraction, None]] = {}
+        for frame in group:
+            if frame.decision is Decision.INTERPOLATE:
+                wanted.setdefault((frame.before, frame.after), {})[frame.timestep] = None
+        made: dict[tuple[int, int, Fraction], Tensor] = {}
+        for (before, after), timesteps in wanted.items():
+            states = self._state(before), self._state(after)
+            result = self._model.interpolate(*states, list(timesteps))
+            made |= {
+                (before, after, step): tensor
+                for step, tensor in zip(timesteps, result, strict=True)
+            }
+        return made
+
+    def _blend(self, frame: PlannedFrame) -> Tensor:
+        share = float(frame.timestep)
+        return self._tensor(frame.before) * (1 - share) + self._tensor(frame.after) * share
+
+    def _tensor(self, index: int) -> Tensor:
+        if index not in self._tensors:
+            self._tensors[index] = self._picture(index)
+        return self._tensors[index]
+
+    def _state(self, index: int) -> TiledState:
+        if index not in self._states:
+            self._states[index] = self._model.encode(self._tensor(index))
+        return self._states[index]
+
+
+def make_pictures(
+    frames: Sequence[PlannedFrame],
+    picture: PictureOf,
+    model: TiledInterpolator,
+    *,
+    longest: int = 1,
+) -> Iterator[tuple[PlannedFrame, Tensor | None]]:
+    """Yield the frames of a plan in order; see `PictureMaker.make`.
+
+    Args:
+        frames: The plan's frames.
+        picture: Returns a keyframe by its number, ``[3+E, H, W]`` in 0..1 on the model's device.
+        model: The interpolator.
+        longest: Most frames made before the first of them is yielded.
+    """
+    maker = PictureMaker(model, picture)
+    for group in grouped(frames, longest):
+        yield from maker.make(group)
+
+
+def find_picture_cuts(
+    pictures: Iterable[NDArray[np.uint8]], *, threshold: float | None = None
+) -> tuple[int, ...]:
+    """Return the numbers of the pictures that begin a new shot.
+
+    Args:
+        pictures: RGB ``[H, W, 3]``.
+        threshold: How far a cut must stand out; the engine's default when None.
+    """
+    from imf_plugin.engine.analysis import DEFAULT_CUT_THRESHOLD, CutDetector, small_picture
+
+    detector = CutDetector(DEFAULT_CUT_THRESHOLD if threshold is None else threshold)
+    for picture in pictures:
+        packed = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        detector.push(small_picture(packed))
+    return detector.finish()

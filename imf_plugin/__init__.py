@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from imf_plugin.engine.planning import Retime
     from imf_plugin.engine.progress import CancelToken, Progress
     from imf_plugin.engine.render import RenderResult, render
+    from imf_plugin.engine.retarget_functions import (
+        encode_track,
+        load_retargeter,
+        render_track,
+        retarget,
+    )
+    from imf_plugin.engine.retargeting import Retargeting
+    from imf_plugin.motion.tracks import TokenTrack, load_track, save_track
 
 __version__ = "0.1.0"
 
@@ -45,13 +53,21 @@ __all__ = [
     "Progress",
     "RenderOptions",
     "RenderResult",
+    "Retargeting",
     "Retime",
+    "TokenTrack",
     "UnreadableMedia",
     "change_fps",
+    "encode_track",
     "load_model",
+    "load_retargeter",
+    "load_track",
     "plan",
     "render",
+    "render_track",
+    "retarget",
     "retime",
+    "save_track",
     "slow_motion",
 ]
 
@@ -60,12 +76,20 @@ _LAZY = {
     "Progress": "imf_plugin.engine.progress",
     "RenderOptions": "imf_plugin.engine.options",
     "RenderResult": "imf_plugin.engine.render",
+    "Retargeting": "imf_plugin.engine.retargeting",
     "Retime": "imf_plugin.engine.planning",
+    "TokenTrack": "imf_plugin.motion.tracks",
     "change_fps": "imf_plugin.engine.functions",
+    "encode_track": "imf_plugin.engine.retarget_functions",
     "load_model": "imf_plugin.engine.functions",
+    "load_retargeter": "imf_plugin.engine.retarget_functions",
+    "load_track": "imf_plugin.motion.tracks",
     "plan": "imf_plugin.engine.functions",
     "render": "imf_plugin.engine.render",
+    "render_track": "imf_plugin.engine.retarget_functions",
+    "retarget": "imf_plugin.engine.retarget_functions",
     "retime": "imf_plugin.engine.functions",
+    "save_track": "imf_plugin.motion.tracks",
     "slow_motion": "imf_plugin.engine.functions",
 }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 FEATHER = 0.06
@@ -55,14 +56,14 @@ def border_weight(height: int, width: int) -> Tensor:
     return torch.from_numpy(np.minimum(rows[:, None], columns[None]).astype(np.float32))
 
 
-def _ramp(length: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _ramp(length: int) -> NDArray[np.float64]:
     from_border = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
     share = np.clip(from_border / max(1.0, FEATHER * length), 0, 1)
-    return share * share * (3 - 2 * share)
+    return np.asarray(share * share * (3 - 2 * share), np.float64)
 
 
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``[..., H, W]`` to ``size`` (height, width): area when smaller, bicubic when larger."""
+    """Resize ``[..., H, W]`` to ``size`` (height, width), by area when it becomes smaller."""
     if tuple(pictures.shape[-2:]) == size:
         return pictures
     flat = pictures.reshape(-1, *pictures.shape[-2:]).cpu().numpy()

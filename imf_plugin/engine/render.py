@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from imf_plugin import __version__
+from imf_plugin.engine.assembly import assemble
 from imf_plugin.engine.options import RenderOptions
 from imf_plugin.engine.parts import PartsFolder, job_digest, split_parts
 from imf_plugin.engine.pipeline import run_pipeline
@@ -15,11 +16,8 @@ from imf_plugin.engine.session import DeviceSession, open_session
 from imf_plugin.engine.sink import PartSink
 from imf_plugin.engine.tiles import TiledInterpolator, choose_tile_px
 from imf_plugin.errors import PlanError
-from imf_plugin.media.audio import AudioPlan, AudioSegment
 from imf_plugin.media.codecs import EncodeSettings, check_container, choose_encoding
 from imf_plugin.media.info import MediaInfo
-from imf_plugin.media.join import join_parts
-from imf_plugin.media.mux import finish
 from imf_plugin.media.output import check_output
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.models.base import Interpolator
@@ -153,7 +151,15 @@ class _Job:
                 on_frame=meter.advance,
                 cancel=cancel,
             )
-            self._finish(folder, reader.info, cancel)
+            self.warnings = assemble(
+                self._plan,
+                [folder.file(part.number) for part in self._parts],
+                folder.path,
+                self._output,
+                reader.info,
+                audio=self._options.audio,
+                cancel=cancel,
+            )
             folder.discard()
         return todo
 
@@ -192,35 +198,4 @@ class _Job:
             f"{self._session.device.partition(':')[0]} {self._session.precision}",
             self._options.tile,
             repr(self._settings),
-        )
-
-    def _finish(self, folder: PartsFolder, info: MediaInfo, cancel: CancelToken | None) -> None:
-        files = [folder.file(part.number) for part in self._parts]
-        if cancel:
-            cancel.check()
-        times = [frame.time for frame in self._plan.frames]
-        ends = [*times[1:], self._plan.duration]
-        joined = join_parts(
-            files,
-            times,
-            [end - start for start, end in zip(times, ends, strict=True)],
-            folder.path / f"tmp-joined{self._output.suffix}",
-        )
-        self.warnings = finish(joined, info, self._output, audio=self._audio_plan())
-
-    def _audio_plan(self) -> AudioPlan:
-        spans = self._plan.audio
-        unchanged = all(
-            span.source_end - span.source_start == span.output_duration for span in spans
-        )
-        return AudioPlan(
-            mode=self._options.audio or ("keep" if unchanged else "stretch"),
-            segments=tuple(
-                AudioSegment(
-                    source_start=span.source_start,
-                    source_end=span.source_end,
-                    output_duration=span.output_duration,
-                )
-                for span in spans
-            ),
         )

@@ -9,12 +9,14 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.engine.crops import Square, border_weight, centred_square, cut, paste
 from imf_plugin.errors import PlanError
 from imf_plugin.models.retargeting import Retargeter, check_picture
 
+type Plane = NDArray[np.float32]
 type RetargetMode = Literal["relative", "absolute"]
 
 MODES = ("relative", "absolute")
@@ -70,6 +72,30 @@ class Retargeting:
         self._own_token = model.reference_token(self._state)
         self._weight = self._where_to_change(mask, keep_background)
 
+    @classmethod
+    def for_track(
+        cls,
+        model: Retargeter,
+        reference: Tensor,
+        anchor_token: Tensor,
+        *,
+        strength: float = 1.0,
+        mask: Tensor | None = None,
+        keep_background: bool = False,
+    ) -> "Retargeting":
+        """Return a retargeting by stored tokens, whose anchor is known by its token alone."""
+        made = cls(
+            model,
+            reference,
+            None,
+            mode="absolute",
+            strength=strength,
+            mask=mask,
+            keep_background=keep_background,
+        )
+        made._anchor_token = anchor_token
+        return made
+
     @property
     def note(self) -> str:
         """How reference and driving were matched and cropped, for people to read."""
@@ -102,8 +128,8 @@ class Retargeting:
             return weight
         if tuple(mask.shape) != (height, width):
             raise PlanError(
-                f"the mask is {mask.shape[-1]}x{mask.shape[-2]} and the reference {width}x{height}; "
-                "give a mask of the reference's size"
+                f"the mask is {mask.shape[-1]}x{mask.shape[-2]} and the reference "
+                f"{width}x{height}; give a mask of the reference's size"
             )
         soft = torch.from_numpy(_feathered(mask.detach().cpu().float().numpy()))
         return soft if weight is None else weight * soft
@@ -157,7 +183,7 @@ def likeness(reference: Tensor, frame: Tensor) -> float:
     return float((first * second).mean())
 
 
-def _outline(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _outline(picture: Tensor) -> Plane:
     height, width = picture.shape[1:]
     square = centred_square(height, width)
     grey = cut(picture.mean(0), square, _ANCHOR_SIDE_PX).numpy().astype(np.float32)
@@ -179,7 +205,7 @@ def _inside(model: Retargeter, pictures: Tensor) -> Tensor:
 
 
 def _feathered(
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    mask: Plane,
+) -> Plane:
     sigma = max(1.0, 0.005 * max(mask.shape))
     return np.asarray(np.clip(cv2.GaussianBlur(mask, (0, 0), sigma), 0, 1), np.float32)

@@ -42,6 +42,11 @@ def is_sequence(path: Path) -> bool:
     )
 
 
+def is_image(path: Path) -> bool:
+    """Whether a path names a single image, by its ending."""
+    return path.suffix.lower() in _SUFFIXES and "%" not in path.name and not path.is_dir()
+
+
 def sequence_files(path: Path) -> list[Path]:
     """List the images of a folder or pattern in the order of their numbers.
 

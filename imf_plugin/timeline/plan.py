@@ -205,3 +205,29 @@ def _without_duplicates(
         if index < count:
             keep.append(index)
     return keep
+
+
+def unchanged_plan(source: PlanSource, timing: SourceTiming, request: dict[str, str]) -> RenderPlan:
+    """Return the plan that shows every source frame when the source shows it."""
+    frames = tuple(
+        PlannedFrame(
+            time=time,
+            before=number,
+            after=number,
+            timestep=Fraction(0),
+            decision=Decision.REAL,
+            reason="source frame",
+        )
+        for number, time in enumerate(timing.frame_times)
+    )
+    whole = AudioSpan(
+        source_start=Fraction(0), source_end=timing.duration, output_duration=timing.duration
+    )
+    return RenderPlan(
+        source=source,
+        request=request,
+        frame_rate=None,
+        duration=timing.duration,
+        frames=frames,
+        audio=(whole,),
+    )

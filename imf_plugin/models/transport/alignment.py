@@ -57,8 +57,8 @@ def centred(driving: tuple[int, ...], reference: tuple[int, ...]) -> Alignment:
 
 def _by_features(driving: Grey, reference: Grey) -> Alignment | None:
     detector = cv2.SIFT.create(1500)
-    points0, words0 = detector.detectAndCompute(driving, None)  # type: ignore[call-overload]
-    points1, words1 = detector.detectAndCompute(reference, None)  # type: ignore[call-overload]
+    points0, words0 = detector.detectAndCompute(driving, None)
+    points1, words1 = detector.detectAndCompute(reference, None)
     if words0 is None or words1 is None or min(len(words0), len(words1)) < LEAST_MATCHES:
         return None
     pairs = cv2.BFMatcher().knnMatch(words0, words1, k=2)
@@ -74,7 +74,7 @@ def _by_features(driving: Grey, reference: Grey) -> Alignment | None:
     if matrix is None or agree.sum() < max(LEAST_MATCHES, LEAST_AGREEMENT * len(good)):
         return None
     zoom = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    fitting = min(reference[...].shape[0] / driving.shape[0], reference.shape[1] / driving.shape[1])
+    fitting = min(reference.shape[0] / driving.shape[0], reference.shape[1] / driving.shape[1])
     if not 1 / _LARGEST_ZOOM < zoom / fitting < _LARGEST_ZOOM:
         return None
     return Alignment(matrix=np.asarray(matrix, np.float64), kind="features")

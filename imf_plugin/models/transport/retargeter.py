@@ -55,8 +55,8 @@ class TransportRetargeter:
     """Fulfils `imf_plugin.models.retargeting.Retargeter` without weights."""
 
     descriptor = DESCRIPTOR
-    token_shape = (2, GRID, GRID)
-    size_px = None
+    token_shape: tuple[int, ...] = (2, GRID, GRID)
+    size_px: int | None = None
 
     def encode_reference(self, image: Tensor, anchor: Tensor | None = None) -> ReferenceState:
         """Align the picture ``[3, H, W]`` with the anchor ``[3, h, w]``, if there is one.
@@ -136,7 +136,7 @@ def _token(start: Grey, frame: NDArray[np.float32]) -> NDArray[np.float32]:
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
     back = -flow_at(estimate_middle(start, grey), 1.0, iterations=4)
     shares = back / np.array([grey.shape[1], grey.shape[0]], np.float32)
-    cells = cv2.resize(shares, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(shares.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
     return np.asarray(cells, np.float32).transpose(2, 0, 1)
 
 
@@ -170,5 +170,6 @@ def _displacement(
     field = np.ascontiguousarray(token.transpose(1, 2, 0)) * driving
     found = sample(field.astype(np.float32), in_token.astype(np.float32))
     linear = state.alignment.matrix[:, :2].astype(np.float32)
-    enlarged = cv2.resize(found @ linear.T, (width, height), interpolation=cv2.INTER_LINEAR)
+    moved = np.asarray(found @ linear.T, np.float32)
+    enlarged = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(enlarged, np.float32)

@@ -1,0 +1,319 @@
+"""Retargeting in one call: pictures, videos and token tracks, from files to files."""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imf_plugin.engine.options import RenderOptions
+from imf_plugin.engine.planning import fingerprint, source_timing
+from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
+from imf_plugin.engine.render import RenderResult
+from imf_plugin.engine.retarget_render import RetargetJob, picture_digest, render_retarget
+from imf_plugin.engine.retarget_sources import (
+    Anchor,
+    DrivingTokens,
+    TrackTokens,
+    choose_anchor,
+    frame_tensor,
+    read_mask,
+    read_reference,
+)
+from imf_plugin.engine.retargeting import Retargeting, RetargetMode, check_request
+from imf_plugin.engine.session import open_session
+from imf_plugin.errors import ModelError, PlanError
+from imf_plugin.media.codecs import check_container
+from imf_plugin.media.info import ColorTags, MediaInfo
+from imf_plugin.media.output import check_output
+from imf_plugin.media.read import Reader, open_media
+from imf_plugin.models import registry
+from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.motion.tracks import TokenTrack
+from imf_plugin.timeline.plan import PlanSource, RenderPlan, unchanged_plan
+
+type PathLike = str | Path
+LONGEST_SMOOTHING = 120
+
+
+def load_retargeter(
+    name: str = "auto", *, device: str = "auto", precision: str = "auto"
+) -> Retargeter:
+    """Load a retargeting model.
+
+    Args:
+        name: A model's name, see ``imf models``; ``auto`` picks the default.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+
+    Raises:
+        ModelError: If there is no such model.
+        DeviceError: If the device is absent.
+    """
+    session = open_session(device, precision)
+    return registry.load_retargeter(name, device=session.device, precision=session.precision)
+
+
+def retarget(
+    reference: PathLike,
+    driving: PathLike,
+    output: PathLike,
+    *,
+    model: str | Retargeter = "auto",
+    mode: RetargetMode = "relative",
+    anchor: Anchor = "best",
+    reference_frame: int = 0,
+    strength: float = 1.0,
+    smooth: int = 0,
+    mask: PathLike | None = None,
+    keep_background: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+    **options: Any,
+) -> RenderResult:
+    """Move a picture as a driving video moves.
+
+    Args:
+        reference: An image, or a video of which one frame is taken.
+        driving: A video, a folder of images or a printf pattern; its sound is kept.
+        output: A video file, or a folder for images; of the reference's size.
+        model: Name of a retargeting model, or one that is loaded.
+        mode: ``relative`` adds the motion since the anchor to the picture's own pose;
+            ``absolute`` takes the driving's pose itself.
+        anchor: Number of the driving frame that stands as the reference does, or ``best``.
+        reference_frame: Which frame of a reference video.
+        strength: Multiplies the motion, 0 to 4.
+        smooth: Frames to either side over which the motion is smoothed.
+        mask: An image of the reference's size: white may change, black stays.
+        keep_background: Keep the border of the picture as it is.
+        progress: Called with `Progress` events.
+        cancel: Stops the render from another thread.
+        options: Members of `RenderOptions`.
+
+    Raises:
+        ImfError: If anything of the world is in the way.
+    """
+    reference, driving, output = Path(reference), Path(driving), Path(output)
+    settings = RenderOptions(**options)
+    check_request(mode, strength)
+    _check_smoothing(smooth)
+    _check_output(output, (reference, driving), settings)
+    used = _model(model, settings)
+    picture = read_reference(reference, reference_frame)
+    where = None if mask is None else read_mask(Path(mask), picture)
+    with open_media(driving, frame_rate=settings.input_rate) as reader:
+        anchor_number, anchor_frame = _anchor(reader, picture, anchor, mode, progress, cancel)
+        retargeting = Retargeting(
+            used,
+            picture,
+            anchor_frame,
+            mode=mode,
+            strength=strength,
+            mask=where,
+            keep_background=keep_background,
+        )
+        digest = fingerprint(reader.info.path)
+        meter = ProgressMeter("render", reader.info.frame_count, progress)
+        counted = "" if mode == "absolute" else f"motion counted from frame {anchor_number}"
+        meter.note(", ".join(part for part in (counted, retargeting.note) if part))
+        asked = repr((mode, anchor_number, strength, picture_digest(where), keep_background))
+        job = RetargetJob(
+            retargeting=retargeting,
+            reference=picture,
+            tokens=DrivingTokens(reader, retargeting, digest),
+            plan=_plan(reader.info, digest),
+            source=reader.info,
+            model=_identity(used),
+            request=asked,
+            smooth=smooth,
+        )
+        return render_retarget(job, output, settings, progress=progress, cancel=cancel)
+
+
+def encode_track(
+    source: PathLike,
+    *,
+    model: str | Retargeter = "auto",
+    anchor: int = 0,
+    input_rate: Fraction | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> TokenTrack:
+    """Reduce a video to a token track.
+
+    Args:
+        source: A video, a folder of images or a printf pattern.
+        model: Name of a retargeting model, or one that is loaded.
+        anchor: Number of the frame that counts as the reference's pose.
+        input_rate: Frame rate of an image sequence.
+        progress: Called with `Progress` events of the stage ``encode``.
+        cancel: Stops the work.
+
+    Raises:
+        ImfError: If anything of the world is in the way.
+    """
+    used = _model(model, RenderOptions())
+    with open_media(Path(source), frame_rate=input_rate) as reader:
+        _, picture = choose_anchor(
+            reader, torch.empty(0), anchor, ProgressMeter("anchor", 1, None), cancel
+        )
+        retargeting = Retargeting(used, picture, picture)
+        driving = DrivingTokens(reader, retargeting, "")
+        meter = ProgressMeter("encode", driving.count, progress)
+        tokens = []
+        for token in driving.tokens(0, driving.count):
+            if cancel:
+                cancel.check()
+            # As the file stores it, so that a track is the same before and after saving.
+            tokens.append(token.half())
+            meter.advance()
+        info = reader.info
+    return TokenTrack(
+        tokens=torch.stack(tokens).float(),
+        anchor_token=tokens[anchor].float(),
+        rate=info.frame_rate,
+        model=used.descriptor.name,
+        revision=used.descriptor.revision,
+        source=Path(source).name,
+        notes={"size": f"{info.width}x{info.height}", "anchor": str(anchor)},
+    )
+
+
+def render_track(
+    reference: PathLike,
+    track: TokenTrack,
+    output: PathLike,
+    *,
+    model: str | Retargeter | None = None,
+    reference_frame: int = 0,
+    strength: float = 1.0,
+    smooth: int = 0,
+    mask: PathLike | None = None,
+    keep_background: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+    **options: Any,
+) -> RenderResult:
+    """Play a token track on a picture; see `retarget` for the arguments.
+
+    Raises:
+        ModelError: If the track belongs to another model, or another version of it.
+        ImfError: If anything else of the world is in the way.
+    """
+    reference, output = Path(reference), Path(output)
+    settings = RenderOptions(**options)
+    check_request("relative", strength)
+    _check_smoothing(smooth)
+    _check_output(output, (reference,), settings)
+    used = _model(track.model if model is None else model, settings)
+    check_track(track, used)
+    picture = read_reference(reference, reference_frame)
+    where = None if mask is None else read_mask(Path(mask), picture)
+    retargeting = Retargeting.for_track(
+        used,
+        picture,
+        track.anchor_token,
+        strength=strength,
+        mask=where,
+        keep_background=keep_background,
+    )
+    digest = hashlib.sha256(track.tokens.numpy().tobytes()).hexdigest()
+    info = _track_info(track, picture)
+    job = RetargetJob(
+        retargeting=retargeting,
+        reference=picture,
+        tokens=TrackTokens(track, digest),
+        plan=_plan(info, digest),
+        source=info,
+        model=_identity(used),
+        request=repr((strength, picture_digest(where), keep_background)),
+        smooth=smooth,
+    )
+    return render_retarget(job, output, settings, progress=progress, cancel=cancel)
+
+
+def check_track(track: TokenTrack, model: Retargeter) -> None:
+    """Check that a track belongs to a model.
+
+    Raises:
+        ModelError: If it does not.
+    """
+    about = model.descriptor
+    theirs, ours = (track.model, track.revision), (about.name, about.revision)
+    if theirs != ours or track.anchor_token.shape != torch.Size(model.token_shape):
+        raise ModelError(
+            f"the track was made by {track.model} (revision {track.revision}) and cannot be played "
+            f"by {about.name} (revision {about.revision}); encode the video again"
+        )
+
+
+def _check_output(output: Path, sources: tuple[Path, ...], settings: RenderOptions) -> None:
+    for source in sources:
+        check_output(output, source, overwrite=settings.overwrite)
+    check_container(output, settings.codec)
+    open_session(settings.device, settings.precision)
+
+
+def _check_smoothing(smooth: int) -> None:
+    if not 0 <= smooth <= LONGEST_SMOOTHING:
+        raise PlanError(f"smoothing takes 0 to {LONGEST_SMOOTHING} frames, not {smooth}")
+
+
+def _model(model: str | Retargeter, settings: RenderOptions) -> Retargeter:
+    if not isinstance(model, str):
+        return model
+    registry.resolve_retargeter(model)
+    return load_retargeter(model, device=settings.device, precision=settings.precision)
+
+
+def _identity(model: Retargeter) -> str:
+    about = model.descriptor
+    return f"{about.name} {about.revision} {about.parameters}"
+
+
+def _anchor(
+    reader: Reader,
+    picture: Tensor,
+    anchor: Anchor,
+    mode: RetargetMode,
+    progress: ProgressCallback | None,
+    cancel: CancelToken | None,
+) -> tuple[int, Tensor]:
+    if mode == "absolute":
+        return 0, frame_tensor(reader, 0)
+    meter = ProgressMeter("anchor", reader.info.frame_count, progress)
+    return choose_anchor(reader, picture, anchor, meter, cancel)
+
+
+def _plan(info: MediaInfo, digest: str) -> RenderPlan:
+    source = PlanSource(
+        path=str(info.path),
+        frame_count=info.frame_count,
+        frame_rate=info.frame_rate,
+        duration=info.duration,
+        sha256=digest,
+    )
+    return unchanged_plan(source, source_timing(info), {"retarget": "every driving frame"})
+
+
+def _track_info(track: TokenTrack, picture: Tensor) -> MediaInfo:
+    count = len(track.tokens)
+    return MediaInfo(
+        path=Path(track.source),
+        kind="images",
+        width=picture.shape[2],
+        height=picture.shape[1],
+        frame_times=tuple(number / track.rate for number in range(count)),
+        durations=(1 / track.rate,) * count,
+        frame_rate=track.rate,
+        is_constant_rate=True,
+        pixel_format="rgb24",
+        bit_depth=8,
+        has_alpha=False,
+        color=ColorTags(),
+        sample_aspect_ratio=Fraction(1),
+        rotation=0,
+        interlaced=False,
+    )

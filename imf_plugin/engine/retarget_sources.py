@@ -1,0 +1,141 @@
+"""Where a retargeting's parts come from: pictures, masks, anchors and tokens, from files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from imf_plugin.engine.pixels import to_tensor
+from imf_plugin.engine.progress import CancelToken, ProgressMeter
+from imf_plugin.engine.retargeting import Retargeting, likeness
+from imf_plugin.errors import PlanError
+from imf_plugin.media.read import Reader, open_media
+from imf_plugin.media.sequences import is_image, read_image
+from imf_plugin.motion.tracks import TokenTrack
+
+type Anchor = int | Literal["best"]
+
+LARGEST_REFERENCE_PIXELS = 64_000_000
+_ANCHOR_CANDIDATES = 48
+
+
+def read_reference(path: Path, frame: int = 0) -> Tensor:
+    """Read the picture that shall move, ``[3, H, W]``: an image, or a frame of a video.
+
+    Raises:
+        UnreadableMedia: If it cannot be read.
+        PlanError: If the video has no such frame, or the picture is too large.
+    """
+    if is_image(path):
+        pixels = read_image(path)
+    else:
+        with open_media(path) as reader:
+            check_frame(path, reader, frame, "--reference-frame")
+            pixels = reader.frame(frame).rgb()
+    height, width = pixels.shape[:2]
+    if height * width > LARGEST_REFERENCE_PIXELS:
+        raise PlanError(
+            f"{path} is {width}x{height}; give a reference of at most "
+            f"{LARGEST_REFERENCE_PIXELS // 1_000_000} million pixels"
+        )
+    return to_tensor(pixels, "cpu")[:3]
+
+
+def read_mask(path: Path, reference: Tensor) -> Tensor:
+    """Read where the picture may change, ``[H, W]`` in 0..1: white may, black stays.
+
+    Raises:
+        UnreadableMedia: If it cannot be read.
+        PlanError: If its size is not the reference's.
+    """
+    mask = to_tensor(read_image(path), "cpu")[:3].mean(0)
+    if mask.shape != reference.shape[1:]:
+        raise PlanError(
+            f"the mask {path} is {mask.shape[1]}x{mask.shape[0]} and the reference is "
+            f"{reference.shape[2]}x{reference.shape[1]}; give a mask of the reference's size"
+        )
+    return mask
+
+
+def check_frame(path: Path, reader: Reader, frame: int, option: str) -> None:
+    """Check that a video has a frame.
+
+    Raises:
+        PlanError: If it has not.
+    """
+    count = reader.info.frame_count
+    if not 0 <= frame < count:
+        raise PlanError(
+            f"{path} has frames 0 to {count - 1}, so {option} {frame} is impossible; "
+            "give one of those"
+        )
+
+
+def choose_anchor(
+    reader: Reader,
+    reference: Tensor,
+    anchor: Anchor,
+    meter: ProgressMeter,
+    cancel: CancelToken | None = None,
+) -> tuple[int, Tensor]:
+    """Return the number and picture of the driving frame that stands as the reference does.
+
+    Args:
+        reader: The driving video.
+        reference: ``[3, H, W]``.
+        anchor: A frame number, or ``best`` to look for the frame most like the reference.
+        meter: Is told of every frame looked at.
+        cancel: Stops the search.
+
+    Raises:
+        PlanError: If there is no such frame.
+    """
+    if anchor != "best":
+        check_frame(reader.info.path, reader, anchor, "--anchor")
+        return anchor, frame_tensor(reader, anchor)
+    step = max(1, reader.info.frame_count // _ANCHOR_CANDIDATES)
+    best, best_likeness = 0, -2.0
+    for frame in reader.frames():
+        if cancel:
+            cancel.check()
+        meter.advance()
+        if frame.index % step == 0:
+            found = likeness(reference, to_tensor(frame.rgb(), "cpu")[:3])
+            if found > best_likeness:
+                best, best_likeness = frame.index, found
+    return best, frame_tensor(reader, best)
+
+
+def frame_tensor(reader: Reader, frame: int) -> Tensor:
+    """Return a frame as ``[3, H, W]`` in 0..1."""
+    return to_tensor(reader.frame(frame).rgb(), "cpu")[:3]
+
+
+class DrivingTokens:
+    """Tokens of a driving video, encoded as they are asked for."""
+
+    def __init__(self, reader: Reader, retargeting: Retargeting, identity: str) -> None:
+        self._reader = reader
+        self._retargeting = retargeting
+        self.count = reader.info.frame_count
+        self.identity = identity
+
+    def tokens(self, start: int, stop: int) -> Iterator[Tensor]:
+        """Yield the tokens of the frames ``start`` to ``stop``."""
+        for frame in self._reader.frames(start, stop):
+            yield self._retargeting.tokens(to_tensor(frame.rgb(), "cpu")[None, :3])[0]
+
+
+class TrackTokens:
+    """Tokens of a track."""
+
+    def __init__(self, track: TokenTrack, identity: str) -> None:
+        self._track = track
+        self.count = len(track.tokens)
+        self.identity = identity
+
+    def tokens(self, start: int, stop: int) -> Iterator[Tensor]:
+        """Yield the tokens of the frames ``start`` to ``stop``."""
+        yield from torch.unbind(self._track.tokens[start:stop])

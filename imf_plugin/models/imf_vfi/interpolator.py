@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -212,13 +213,15 @@ def describe(name: str) -> ModelDescriptor:
     return _descriptor(name, read_card(name))
 
 
-def load(name: str, device: str, precision: str) -> ImfVfiInterpolator:
-    """Return a trained model.
+def load(
+    name: str, device: str, precision: str, folder: Path | None = None
+) -> ImfVfiInterpolator:
+    """Return a trained model, from the package's own weights or from those in ``folder``.
 
     Raises:
         ModelError: If its weights are missing or unusable.
     """
-    network, card = load_network(name)
+    network, card = load_network(name, folder)
     return ImfVfiInterpolator(network, _descriptor(name, card), device=device, precision=precision)
 
 

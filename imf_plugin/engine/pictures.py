@@ -124,18 +124,19 @@ def make_pictures(
 
 
 def find_picture_cuts(
-    pictures: Iterable[NDArray[np.uint8]], *, threshold: float | None = None
+    pictures: Iterable[NDArray[np.uint8] | av.VideoFrame], *, threshold: float | None = None
 ) -> tuple[int, ...]:
     """Return the numbers of the pictures that begin a new shot.
 
     Args:
-        pictures: RGB ``[H, W, 3]``.
+        pictures: RGB ``[H, W, 3]``, or pictures as they were decoded.
         threshold: How far a cut must stand out; the engine's default when None.
     """
     from imf_plugin.engine.analysis import DEFAULT_CUT_THRESHOLD, CutDetector, small_picture
 
     detector = CutDetector(DEFAULT_CUT_THRESHOLD if threshold is None else threshold)
     for picture in pictures:
-        packed = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        detector.push(small_picture(packed))
+        if not isinstance(picture, av.VideoFrame):
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        detector.push(small_picture(picture))
     return detector.finish()

@@ -1,9 +1,12 @@
 """Carries dense motion over: the retargeter without weights.
 
-The motion of a driving frame, seen from that frame back to the anchor, is kept on a coarse grid:
-that is its token. An alignment of the anchor with the reference picture says where each grid point
-lies there; the reference is looked up where the motion came from. A token of zeros is the anchor,
-and gives the reference back unchanged.
+The motion of a driving frame, seen from that frame back to the anchor, is kept as the control
+points of a smooth spline: that is its token. An alignment of the anchor with the reference picture
+says where each point of the driving frame lies there; the reference is looked up where the motion
+came from. A token of zeros is the anchor, and gives the reference back unchanged.
+
+What a motion uncovers was never seen; there the spline runs on smoothly, so the surroundings
+stretch over it. Measured on clips that is better than inpainting (`docs/design/transport.md`).
 """
 
 from dataclasses import dataclass
@@ -14,17 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imf_kernels import warp
 from imf_plugin.models.base import ModelDescriptor
-from imf_plugin.models.flow.estimation import estimate_middle
 from imf_plugin.models.retargeting import ReferenceState, check_picture
-from imf_plugin.models.transport.alignment import Alignment, Grey, align, centred
-from imf_plugin.motion.flow import FlowArray, flow_at, pixel_grid, sample
+from imf_plugin.models.transport.alignment import Alignment, Grey, Matrix, align, centred
+from imf_plugin.models.transport.motion import motion_spline, working_size
+from imf_plugin.models.transport.spline import SAMPLES_PER_CELL, expand
+from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
 
-GRID = 64
-"""Cells of a token along each side of the driving frame."""
-
-WORKING_SIDE_PX = 512
-"""Motion is measured on driving frames reduced to this longer side."""
+POINTS = 32
+"""Control points of a token along each side of the driving frame."""
 
 _MAP_STEP_PX = 4
 """The lookup positions are computed on a grid this coarse, and enlarged."""
@@ -37,7 +39,11 @@ DESCRIPTOR = ModelDescriptor(
     minimum_size_px=8,
     tile_overlap_px=0,
     bytes_per_pixel=96,
-    devices=("cpu",),
+    devices=("cpu", "cuda"),
+    revision="2",
+    details={
+        "token": f"{2 * POINTS * POINTS} numbers: {POINTS} x {POINTS} control points, x and y"
+    },
 )
 
 
@@ -45,17 +51,24 @@ DESCRIPTOR = ModelDescriptor(
 class _Reference:
     planes: NDArray[np.float32]
     """``[3, H, W]``."""
-    alignment: Alignment
-    """From driving pixels to reference pixels."""
+    source: Alignment
+    """From driving pixels to the reference pixels that are looked up."""
+    place: Alignment
+    """From driving pixels to the reference pixels that are painted; differs from ``source`` when
+    the reference is laid as the anchor stands."""
     driving_size: tuple[int, int]
-    """Width and height of the driving frame that the alignment is for."""
+    """Width and height of the driving frame that the alignments are for."""
 
 
 class TransportRetargeter:
-    """Fulfils `imf_plugin.models.retargeting.Retargeter` without weights."""
+    """Fulfils `imf_plugin.models.retargeting.Retargeter` without weights.
+
+    Motion is measured with OpenCV on the CPU, wherever the frames are. The lookup is bicubic on a
+    CPU; for a reference on a GPU it is done there by `imf_kernels.warp`, bilinear.
+    """
 
     descriptor = DESCRIPTOR
-    token_shape: tuple[int, ...] = (2, GRID, GRID)
+    token_shape: tuple[int, ...] = (2, POINTS, POINTS)
     size_px: int | None = None
 
     def encode_reference(self, image: Tensor, anchor: Tensor | None = None) -> ReferenceState:
@@ -65,32 +78,40 @@ class TransportRetargeter:
             ValueError: If a shape is another one.
             TypeError: If the pictures are not floating point.
         """
-        planes = _planes(check_picture(image, "a reference"))
-        if anchor is None:
-            size = planes.shape[2], planes.shape[1]
-            found = centred(planes.shape[1:], planes.shape[1:])
-        else:
-            driving = _planes(check_picture(anchor, "an anchor"))
-            size = driving.shape[2], driving.shape[1]
-            found = align(_grey(driving), _grey(planes))
-        features = _Reference(planes=planes, alignment=found, driving_size=size)
-        return ReferenceState(image=image, features=features, note=f"aligned by {found.kind}")
+        found, size = _aligned(image, anchor)
+        return _state(image, found, found, size)
+
+    def encode_posed_reference(self, image: Tensor, anchor: Tensor) -> ReferenceState:
+        """Align as `encode_reference` does, and lay the picture as the anchor stands.
+
+        What the two show at one place is painted where the driving frame, laid centred over the
+        picture, has it.
+        """
+        found, size = _aligned(image, anchor)
+        return _state(image, found, centred(size[::-1], tuple(image.shape[1:])), size)
 
     def encode_tokens(self, frames: Tensor, anchor: Tensor | None = None) -> Tensor:
-        """Return the motion of frames ``[T, 3, h, w]`` from the anchor, ``[T, 2, GRID, GRID]``.
+        """Return the motion of frames ``[T, 3, h, w]`` from the anchor, ``[T, *token_shape]``.
 
-        Channel 0 is x, channel 1 is y: where the content of a cell was in the anchor, minus where
-        it is, in shares of the frame's width and height.
+        Channel 0 is x, channel 1 is y: where what a point shows was in the anchor, minus where it
+        is, in shares of the frame's width and height.
 
         Raises:
-            ValueError: If there is no anchor, or its shape differs.
+            ValueError: If there is no anchor, or it is of another size than the frames.
         """
         if anchor is None:
             raise ValueError("transport measures motion from an anchor frame, got anchor = None")
+        if frames.shape[1:] != anchor.shape:
+            raise ValueError(
+                "the frames must have the anchor's size, "
+                f"got {tuple(frames.shape) = } and {tuple(anchor.shape) = }"
+            )
         start = _working_grey(_planes(check_picture(anchor, "an anchor")))
+        side_px = np.array([start.shape[1], start.shape[0]], np.float32)
         tokens = np.empty((len(frames), *self.token_shape), np.float32)
         for token, frame in zip(tokens, frames, strict=True):
-            token[...] = _token(start, _planes(check_picture(frame, "a frame")))
+            spline = motion_spline(start, _working_grey(_planes(frame)), POINTS)
+            token[...] = (spline / side_px).transpose(2, 0, 1)
         return torch.from_numpy(tokens)
 
     def reference_token(self, reference: ReferenceState) -> Tensor:
@@ -98,16 +119,40 @@ class TransportRetargeter:
         return torch.zeros(self.token_shape)
 
     def render(self, reference: ReferenceState, tokens: Tensor) -> Tensor:
-        """Play tokens ``[T, 2, GRID, GRID]`` on the reference; returns ``[T, 3, H, W]``."""
+        """Play tokens ``[T, *token_shape]`` on the reference; returns ``[T, 3, H, W]``.
+
+        Raises:
+            ValueError: If the tokens have another shape.
+        """
         if tokens.shape[1:] != self.token_shape:
             raise ValueError(
                 f"expected tokens of shape [T, *{self.token_shape}], got {tuple(tokens.shape) = }"
             )
         state: _Reference = reference.features
-        made = np.empty((len(tokens), *state.planes.shape), np.float32)
-        for picture, token in zip(made, tokens.numpy(), strict=True):
-            _warp(state, token, picture)
-        return torch.from_numpy(made)
+        image = reference.image
+        made = torch.empty((len(tokens), *image.shape), dtype=image.dtype, device=image.device)
+        for picture, token in zip(made, tokens.detach().float().cpu().numpy(), strict=True):
+            _play(state, image, token, picture)
+        return made
+
+
+def _aligned(image: Tensor, anchor: Tensor | None) -> tuple[Alignment, tuple[int, int]]:
+    """Return the alignment from driving to reference, and the driving frame's width and height."""
+    planes = _planes(check_picture(image, "a reference"))
+    if anchor is None:
+        height, width = planes.shape[1:]
+        return centred((height, width), (height, width)), (width, height)
+    driving = _planes(check_picture(anchor, "an anchor"))
+    return align(_grey(driving), _grey(planes)), (driving.shape[2], driving.shape[1])
+
+
+def _state(
+    image: Tensor, source: Alignment, place: Alignment, driving_size: tuple[int, int]
+) -> ReferenceState:
+    features = _Reference(
+        planes=_planes(image), source=source, place=place, driving_size=driving_size
+    )
+    return ReferenceState(image=image, features=features, note=f"aligned by {source.kind}")
 
 
 def _planes(picture: Tensor) -> NDArray[np.float32]:
@@ -121,55 +166,49 @@ def _grey(planes: NDArray[np.float32]) -> Grey:
 
 def _working_grey(planes: NDArray[np.float32]) -> Grey:
     grey = _grey(planes)
-    shrink = WORKING_SIDE_PX / max(grey.shape)
-    if shrink >= 1:
+    height, width = working_size(*grey.shape)
+    if (height, width) == grey.shape:
         return grey
-    size = round(grey.shape[1] * shrink), round(grey.shape[0] * shrink)
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_AREA if height * width < grey.size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=how), np.uint8)
 
 
-def _token(start: Grey, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    grey = _working_grey(frame)
-    if grey.shape != start.shape:
-        # Absolute motion is measured from the reference itself, which may have another size.
-        size = start.shape[1], start.shape[0]
-        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-    back = -flow_at(estimate_middle(start, grey), 1.0, iterations=4)
-    shares = back / np.array([grey.shape[1], grey.shape[0]], np.float32)
-    cells = cv2.resize(shares.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.asarray(cells, np.float32).transpose(2, 0, 1)
-
-
-def _warp(state: _Reference, token: NDArray[np.float32], made: NDArray[np.float32]) -> None:
-    if not token.any():
-        made[...] = state.planes
+def _play(state: _Reference, image: Tensor, token: NDArray[np.float32], picture: Tensor) -> None:
+    """Write the reference as one token moves it into ``picture``."""
+    is_still = not token.any() and state.source is state.place
+    if is_still:
+        picture.copy_(image)
         return
-    height, width = state.planes.shape[1:]
-    displacement = _displacement(state, token, (height, width))
-    positions = displacement + pixel_grid(height, width)
-    for channel, plane in enumerate(state.planes):
+    displacement = _displacement(state, token)
+    if image.is_cuda:
+        flow = torch.from_numpy(displacement.transpose(2, 0, 1)[None]).to(image)
+        picture.copy_(warp(image[None], flow, padding="border")[0])
+        return
+    positions = displacement + pixel_grid(*displacement.shape[:2])
+    for channel, plane in zip(picture, state.planes, strict=True):
         looked_up = sample(plane, positions, interpolation=cv2.INTER_CUBIC)
         # Bicubic lookup may go beyond the extremes of the picture.
-        np.clip(looked_up, plane.min(), plane.max(), out=made[channel])
+        channel.copy_(torch.from_numpy(np.clip(looked_up, plane.min(), plane.max())))
 
 
-def _displacement(
-    state: _Reference, token: NDArray[np.float32], size: tuple[int, int]
-) -> FlowArray:
+def _displacement(state: _Reference, token: NDArray[np.float32]) -> FlowArray:
     """Return where each reference pixel is looked up, minus where it is, ``[H, W, 2]`` pixels."""
-    height, width = size
+    height, width = state.planes.shape[1:]
     coarse = max(2, height // _MAP_STEP_PX), max(2, width // _MAP_STEP_PX)
     # Centres of the coarse cells, in reference pixels.
     nodes = pixel_grid(*coarse)
     nodes = (nodes + 0.5) * np.array([width / coarse[1], height / coarse[0]], np.float32) - 0.5
-    inverse = state.alignment.inverse.astype(np.float32)
-    in_driving = nodes @ inverse[:, :2].T + inverse[:, 2]
-    driving = np.array(state.driving_size, np.float32)
-    in_token = (in_driving + 0.5) * (GRID / driving) - 0.5
-    # OpenCV looks up at float32 positions of the field's own cells.
-    field = np.ascontiguousarray(token.transpose(1, 2, 0)) * driving
-    found = sample(field.astype(np.float32), in_token.astype(np.float32))
-    linear = state.alignment.matrix[:, :2].astype(np.float32)
-    moved = np.asarray(found @ linear.T, np.float32)
-    enlarged = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
+    in_driving = _moved(state.place.inverse, nodes)
+    samples = POINTS * SAMPLES_PER_CELL
+    side_px = np.array(state.driving_size, np.float32)
+    field = expand(token.transpose(1, 2, 0) * side_px, (samples, samples))
+    in_field = (in_driving + 0.5) * (samples / side_px) - 0.5
+    found = in_driving + sample(field, in_field.astype(np.float32))
+    coarse_map = _moved(state.source.matrix, found) - nodes
+    enlarged = cv2.resize(coarse_map, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(enlarged, np.float32)
+
+
+def _moved(matrix: Matrix, points: FlowArray) -> FlowArray:
+    """Return points ``[..., 2]`` taken through a similarity ``[2, 3]``."""
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)

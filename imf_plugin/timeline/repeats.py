@@ -36,13 +36,17 @@ def is_repeat(
     if change is None:
         return False
     reach = reach_of(longest_run)
-    sides = (changes[max(0, place - reach) : place], changes[place + 1 : place + 1 + reach])
-    # A side without frames, at the ends of the clip, has no say.
-    moved = [max(seen) for side in sides if (seen := [c for c in side if c is not None])]
-    moving = min(moved, default=0.0)
-    if moving <= floor:
-        return False
-    limit = threshold * moving
+    least = max(change / threshold, floor) if threshold else math.inf
+    moves: list[float] = []
+    for side in (changes[max(0, place - reach) : place], changes[place + 1 : place + 1 + reach]):
+        moving = [other for other in side if other is not None and other > least]
+        if moving:
+            # The smallest movement, as the largest may be a cut.
+            moves.append(min(moving))
+        elif None not in side:
+            # A side that the clip's end cuts short may lack the movement beyond it.
+            return False
+    limit = threshold * min(moves, default=0.0)
     return change < limit and _run_around(changes, place, limit) <= longest_run
 
 

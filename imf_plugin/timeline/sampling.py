@@ -95,7 +95,10 @@ class EvenSampling:
         start = number / self.factor
         stop = min((number + 1) / self.factor, Fraction(self.source_count))
         touched = range(math.floor(start), math.ceil(stop))
-        return [(index, min(stop, Fraction(index + 1)) - max(start, index)) for index in touched]
+        return [
+            (index, min(stop, Fraction(index + 1)) - max(start, Fraction(index)))
+            for index in touched
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

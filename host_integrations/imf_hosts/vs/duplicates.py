@@ -6,10 +6,10 @@ from typing import Any
 
 import vapoursynth as vs
 
-from imf_hosts.vs.arguments import check_integer, check_share
+from imf_hosts.vs.arguments import Options, check_integer, check_share
 from imf_hosts.vs.clips import checked
 from imf_hosts.vs.errors import fault, reports_as_vs_error
-from imf_hosts.vs.scenes import Properties, grey
+from imf_hosts.vs.scenes import Properties, SceneCuts, grey
 from imf_plugin.timeline.repeats import is_repeat, reach_of
 
 LONGEST_RUN = 16
@@ -49,19 +49,19 @@ class Repeats:
     Args:
         clip: The clip.
         rule: When they do.
+        cuts: Where scenes begin; what happens in other scenes has no say.
     """
 
-    def __init__(self, clip: vs.VideoNode, rule: RepeatRule) -> None:
+    def __init__(self, clip: vs.VideoNode, rule: RepeatRule, cuts: SceneCuts | None) -> None:
         self.rule = rule
         self._count = clip.num_frames
-        self._changes = _changes(clip)
+        self._cuts = cuts
+        self._changes = _changes(clip, cuts)
 
     def wants(self, first: int, last: int) -> dict[Any, vs.VideoNode]:
         """Return the frames to look at to judge the frames ``first`` to ``last``."""
-        if self.rule.only is not None:
-            return {}
-        reach = reach_of(self.rule.max_run)
-        around = range(max(first - reach, 0), min(last + reach, self._count - 1) + 1)
+        reach = 0 if self.rule.only is not None else reach_of(self.rule.max_run)
+        around = range(max(first - reach - 1, 0), min(last + reach, self._count - 1) + 1)
         return {("change", index): self._changes[index] for index in around}
 
     def is_repeat(self, index: int, seen: Mapping[Any, Properties]) -> bool:
@@ -72,21 +72,45 @@ class Repeats:
             return index in self.rule.only
         reach = reach_of(self.rule.max_run)
         return is_repeat(
-            [self._change(number, seen) for number in range(index - reach, index + reach + 1)],
+            self._changes_around(index, reach, seen),
             reach,
             threshold=self.rule.threshold,
             floor=self.rule.abs_floor,
             longest_run=self.rule.max_run,
         )
 
-    def _change(self, index: int, seen: Mapping[Any, Properties]) -> float | None:
-        if index <= 0 or index >= self._count:
+    def is_cut(self, index: int, seen: Mapping[Any, Properties]) -> bool:
+        """Say whether a frame begins a scene."""
+        if not self._cuts or not 0 < index < self._count:
+            return False
+        return self._cuts.is_cut(seen["change", index - 1], seen["change", index])
+
+    def _changes_around(
+        self, index: int, reach: int, seen: Mapping[Any, Properties]
+    ) -> list[float | None]:
+        """Return the changes of ``reach`` frames on both sides, None past the scene."""
+        back: list[float | None] = []
+        for number in range(index, index - reach - 1, -1):
+            back.append(self._change(number, seen, back))
+        ahead: list[float | None] = back[:1]
+        for number in range(index + 1, index + reach + 1):
+            ahead.append(self._change(number, seen, ahead))
+        return back[:0:-1] + ahead
+
+    def _change(
+        self, index: int, seen: Mapping[Any, Properties], nearer: list[float | None]
+    ) -> float | None:
+        is_outside = index <= 0 or index >= self._count or None in nearer
+        if is_outside or self.is_cut(index, seen):
             return None
         return float(seen["change", index][CHANGE])
 
 
-def _changes(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return a small clip whose property `CHANGE` is the change of the most changed spot, 0..1."""
+def _changes(clip: vs.VideoNode, cuts: SceneCuts | None) -> vs.VideoNode:
+    """Return a small clip whose property `CHANGE` is the change of the most changed spot, 0..1.
+
+    It carries the properties that tell the cuts, too.
+    """
     small = grey(clip)
     if clip.width > _WIDTH_PX:
         height = max(1, round(clip.height * _WIDTH_PX / clip.width))
@@ -96,6 +120,8 @@ def _changes(clip: vs.VideoNode) -> vs.VideoNode:
     radius = min(_RADIUS_PX, (min(small.width, small.height) - 1) // 2)
     if radius > 0:
         change = change.std.BoxBlur(hradius=radius, vradius=radius)
+    if cuts:
+        change = change.std.CopyFrameProps(cuts.witnesses)
     change = change.std.PlaneStats(prop="IMFChange")
     # Every change is looked at from many frames around it.
     change.std.SetVideoCache(mode=1, fixedsize=1, maxsize=_KEPT_CHANGES)
@@ -130,7 +156,8 @@ def detect_duplicates(
         vs.Error: If an argument is wrong.
     """
     clip = checked(clip)
-    repeats = Repeats(clip, RepeatRule(threshold=threshold, abs_floor=abs_floor))
+    rule = RepeatRule(threshold=threshold, abs_floor=abs_floor)
+    repeats = Repeats(clip, rule, SceneCuts(clip, Options().sc_threshold))
 
     def evaluate(n: int) -> vs.VideoNode:
         wanted = repeats.wants(n, n)

@@ -50,14 +50,13 @@ def _check_alike(clipa: vs.VideoNode, clipb: vs.VideoNode) -> None:
         raise fault(f"clipb must be like clipa ({first}), not {second}")
 
 
-def _timestep(t: object, clip: vs.VideoNode) -> Fraction | vs.VideoNode:
+def _timestep(t: Any, clip: vs.VideoNode) -> Fraction | vs.VideoNode:
     if isinstance(t, vs.VideoNode):
         t = checked(t, "t", least_frames=1)
         if t.num_frames != clip.num_frames:
             raise fault(f"t must be as long as the clips, {clip.num_frames}, not {t.num_frames}")
         return grey(t).std.PlaneStats(prop="IMFTime")
     check_share("t", t)
-    assert isinstance(t, int | float | Fraction)
     return to_fraction(t, "t")
 
 

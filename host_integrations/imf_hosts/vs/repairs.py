@@ -61,10 +61,11 @@ def repair_duplicates(
         only=None if only is None else frame_set("only", only, clip),
         never=frame_set("never", never, clip),
     )
+    cuts = cuts_of(clip, settings)
     planner = _RepeatPlanner(
         clip=clip,
-        repeats=Repeats(clip, rule),
-        cuts=cuts_of(clip, settings),
+        repeats=Repeats(clip, rule, cuts),
+        has_cuts=cuts is not None,
         is_centred=place == "centre",
     )
     made = _same_timing(clip, Assembly(clip, settings, planner))
@@ -119,15 +120,12 @@ class _RepeatPlanner:
 
     clip: vs.VideoNode
     repeats: Repeats
-    cuts: SceneCuts | None
+    has_cuts: bool
     is_centred: bool
 
     def wants(self, number: int) -> dict[Any, vs.VideoNode]:
         first, last = self._looked_at(number)
         wanted = self.repeats.wants(first, last)
-        if self.cuts:
-            for index in range(first, last + 1):
-                wanted["scene", index] = self.cuts.witness(index)
         if is_variable_rate(self.clip):
             wanted["frame", number] = self.clip[number]
         return wanted
@@ -136,22 +134,22 @@ class _RepeatPlanner:
         sample = self._sample(number, seen)
         properties = _timing(self.clip, number, seen)
         properties["IMFDuplicate"] = int(self.repeats.is_repeat(number, seen))
-        if self.cuts:
-            properties[PREVIOUS] = int(self._is_cut(number, seen))
-            properties[NEXT] = int(self._is_cut(number + 1, seen))
+        if self.has_cuts:
+            properties[PREVIOUS] = int(self.repeats.is_cut(number, seen))
+            properties[NEXT] = int(self.repeats.is_cut(number + 1, seen))
         is_same = sample.mode is Mode.SOURCE and sample.before == number
         return OutputFrame(samples=(sample,), shows_moment=is_same, properties=properties)
 
     def _looked_at(self, number: int) -> tuple[int, int]:
         """Return the frames that drawings around a frame may begin at."""
-        only = self.repeats.rule.only
-        if only is not None:
+        if self.repeats.rule.only is not None:
             # The user's runs may be of any length, but they are known.
-            return self._drawing(self._drawing(number, {}) - 1, {}), self._following(
-                self._following(number, {}), {}
-            )
-        reach = 2 * self.repeats.rule.max_run + 2
-        return max(number - reach, 0), min(number + reach, self.clip.num_frames - 1)
+            first = self._drawing(self._drawing(number, {}) - 1, {})
+            last = self._following(self._following(number, {}), {})
+        else:
+            reach = 2 * self.repeats.rule.max_run + 2
+            first, last = number - reach, number + reach
+        return max(first, 0), min(last, self.clip.num_frames - 1)
 
     def _sample(self, number: int, seen: Mapping[Any, Properties]) -> Sample:
         here = self._drawing(number, seen)
@@ -196,18 +194,13 @@ class _RepeatPlanner:
         number += 1
         while self.repeats.is_repeat(number, seen):
             number += 1
-        return min(number, self.clip.num_frames)
+        return min(number, int(self.clip.num_frames))
 
     def _is_joined(self, before: int, after: int, seen: Mapping[Any, Properties]) -> bool:
         """Say whether there is movement between two drawings: same scene, both in the clip."""
         if before == after or after >= self.clip.num_frames:
             return False
-        return not any(self._is_cut(index, seen) for index in range(before + 1, after + 1))
-
-    def _is_cut(self, index: int, seen: Mapping[Any, Properties]) -> bool:
-        if not self.cuts or not 0 < index < self.clip.num_frames:
-            return False
-        return self.cuts.is_cut(seen["scene", index - 1], seen["scene", index])
+        return not any(self.repeats.is_cut(index, seen) for index in range(before + 1, after + 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +276,7 @@ def _line(line: str) -> tuple[int, int]:
     return int(first), int(first) + int(count or 1) - 1
 
 
-def _range(item: object) -> tuple[int, int]:
+def _range(item: Any) -> tuple[int, int]:
     first, last = item if isinstance(item, tuple | list) and len(item) == 2 else (item, item)
     check_integer("a frame of ranges", first, 0)
     check_integer("a frame of ranges", last, 0)

@@ -33,13 +33,14 @@ class SceneCuts:
         following = self._grey
         if clip.num_frames > 1:
             following = self._grey[1:] + self._grey[-1]
-        self._changes = self._grey
+        self.witnesses = self._grey
+        """A clip whose properties `is_cut` wants."""
         if threshold is not None:
-            self._changes = self._grey.std.PlaneStats(following, prop="IMFScene")
+            self.witnesses = self._grey.std.PlaneStats(following, prop="IMFScene")
 
     def witness(self, index: int) -> vs.VideoNode:
         """Return the frame whose properties `is_cut` wants for a frame, as a clip of one frame."""
-        return self._changes[index]
+        return self.witnesses[index]
 
     def is_cut(self, before: Properties, here: Properties) -> bool:
         """Say whether a frame begins a scene.

@@ -40,7 +40,7 @@ class Workers:
         self._free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
         for _ in range(count):
             on_gpu = device.startswith("cuda")
-            self._free.put(torch.cuda.Stream(device) if on_gpu else None)
+            self._free.put(torch.cuda.Stream(device) if on_gpu else None)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -118,9 +118,9 @@ class Synthesiser:
             timestep: Above 0, below 1.
         """
         # A thread that waits for another one's keyframe must not hold a place that one needs.
-        states = [self._keyframe(*keyframe) for keyframe in (before, after)]
+        first, second = self._keyframe(*before), self._keyframe(*after)
         with self._workers.one():
-            return self._model.interpolate(*states, [timestep])[0].cpu()
+            return self._model.interpolate(first, second, [timestep])[0].cpu()
 
     def _keyframe(self, key: Hashable, read: Callable[[], Tensor]) -> TiledState:
         def encode() -> _Keyframe:

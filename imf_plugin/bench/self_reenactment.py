@@ -162,7 +162,7 @@ def _square(pixels: Pixels, side_px: int) -> Pixels:
     height, width = pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    part = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    part = np.ascontiguousarray(pixels[top : top + side, left : left + side], np.uint8)
     how = cv2.INTER_AREA if side_px < side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(part, (side_px, side_px), interpolation=how), np.uint8)
 

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imf_plugin.motion.flow import FlowArray, flow_at
+from imf_plugin.models.flow.opinions import opinions_at
+from imf_plugin.motion.flow import FlowArray
 from imf_plugin.training.cache import DISAGREEMENT_STRIDE, CachedClip
 
 type Picture = NDArray[np.float32]
@@ -43,14 +44,14 @@ class Sample:
     target: Picture
     timestep: float
     middle_flow: FlowArray
-    """Classical flow as seen halfway."""
+    """Classical flow as seen halfway, and further opinions on it, ``[H, W, 2 n]``."""
     true_flows: FlowArray
     """From the target to both keyframes, ``[H, W, 4]``, NaN where unknown."""
 
     @property
     def motion(self) -> FlowArray:
-        """The classical flow as seen at the timestep."""
-        return flow_at(self.middle_flow, self.timestep)
+        """The classical flow as seen at the timestep, and further opinions, ``[H, W, 2 n]``."""
+        return opinions_at(self.middle_flow, self.timestep)
 
 
 def cut_sample(
@@ -66,7 +67,6 @@ def cut_sample(
         size = min(round(size * float(random.uniform(1.1, 1.6))) // 2 * 2, largest)
     if largest < options.crop_px:
         size = largest
-    flow = clip.flows[pair_index]
     top, left = _telling_place(clip, pair_index, size, random, options)
     rows, columns = slice(top, top + size), slice(left, left + size)
     half_rows, half_columns = (
@@ -87,7 +87,7 @@ def cut_sample(
         frame1=frame1,
         target=target,
         timestep=offset / pair.gap,
-        middle_flow=grown_flow(flow[half_rows, half_columns], size, size),
+        middle_flow=grown_flow(clip.motions(pair_index, half_rows, half_columns), size, size),
         true_flows=unknown,
     )
     return sample if size == options.crop_px else resized(sample, options.crop_px)
@@ -95,8 +95,9 @@ def cut_sample(
 
 def grown_flow(half: NDArray[np.float16], height: int, width: int) -> FlowArray:
     """Return a cached half-size flow at full size; its values are full-size pixels already."""
-    grown = cv2.resize(half.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown, np.float32)
+    flows = np.split(half.astype(np.float32), half.shape[-1] // 2, axis=-1)
+    grown = [cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) for flow in flows]
+    return np.concatenate(grown, axis=-1, dtype=np.float32)
 
 
 def _telling_place(
@@ -141,7 +142,8 @@ def resized(sample: Sample, size: int) -> Sample:
         return np.clip(np.asarray(cv2.resize(of, (size, size), interpolation=method)), 0, 1)
 
     def flow(of: FlowArray) -> FlowArray:
-        return np.asarray(cv2.resize(of, (size, size)), np.float32) * factor
+        planes = [cv2.resize(plane, (size, size)) for plane in np.split(of, of.shape[-1] // 2, -1)]
+        return np.concatenate(planes, axis=-1, dtype=np.float32) * factor
 
     return replace(
         sample,

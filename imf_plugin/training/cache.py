@@ -5,6 +5,7 @@ once, and the trainer maps the arrays into memory. One folder per clip::
 
     NAME/frames.npy   uint8   [N, H, W, 3]       RGB
     NAME/flows.npy    float16 [P, H/2, W/2, 2]   middle flow of each pair, in full-size pixels
+    NAME/opinions.npy float16 [P, H/2, W/2, 2 n] further opinions on that flow, where asked for
     NAME/truth.npy    float16 [N, 2, H, W, 2]    rendered scenes only: true flow to the first and
                                                  the last frame, NaN where that does not show it
     NAME/clip.json    group, held_out, pairs     pairs as [first frame, gap, mean motion in px]
@@ -60,6 +61,19 @@ class CachedClip:
         """The middle flow of each pair at half size, ``[P, H/2, W/2, 2]``."""
         flows: NDArray[np.float16] = _mapped(self.folder / "flows.npy")
         return flows
+
+    @cached_property
+    def opinions(self) -> NDArray[np.float16] | None:
+        """Further opinions on the flow of each pair, ``[P, H/2, W/2, 2 n]``, or None."""
+        path = self.folder / "opinions.npy"
+        return _mapped(path) if path.exists() else None
+
+    def motions(self, pair_index: int, rows: slice, columns: slice) -> NDArray[np.float16]:
+        """Return a piece of all middle flows of a pair at half size, ``[h, w, 2 + 2 n]``."""
+        first = self.flows[pair_index, rows, columns]
+        if self.opinions is None:
+            return first
+        return np.concatenate([first, self.opinions[pair_index, rows, columns]], axis=-1)
 
     def disagreement(self, pair_index: int) -> NDArray[np.float64]:
         """How much the warped keyframes of a pair differ, summed up from the upper left corner.
@@ -126,6 +140,13 @@ def write_clip(
     rows = [[pair.first, pair.gap, round(pair.motion_px, 3)] for pair in pairs]
     text = json.dumps({"group": group, "held_out": held_out, "pairs": rows})
     (folder / "clip.json").write_text(text)
+
+
+def write_opinions(clip: CachedClip, opinions: NDArray[np.float16]) -> None:
+    """Add further opinions on the flows, ``[P, H/2, W/2, 2 n]``, to a clip that is there."""
+    temporary = clip.folder / "opinions.partial.npy"
+    np.save(temporary, opinions)
+    temporary.replace(clip.folder / "opinions.npy")
 
 
 def read_cache(folder: Path) -> list[CachedClip]:

@@ -38,7 +38,7 @@ class Batch:
     timesteps: Tensor
     """``[B]``"""
     motion: Tensor
-    """``[B, 2, H, W]``"""
+    """``[B, 2 n, H, W]``: the classical flow, and further opinions on it."""
     true_flows: Tensor
     """``[B, 4, H, W]``, NaN where unknown."""
 

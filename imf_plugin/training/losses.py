@@ -7,12 +7,23 @@ from torch import Tensor
 CHARBONNIER_EPSILON = 1e-3
 LAPLACIAN_LEVELS = 4
 CENSUS_SOFTNESS = 0.1
+LEAST_SQUARE = 1e-5
+"""A mean squared error (50 dB) below which there is nothing to learn but noise."""
 
 
 def charbonnier(found: Tensor, truth: Tensor) -> Tensor:
     """Return the mean of ``sqrt(difference^2 + epsilon^2)``: absolute error without the kink."""
     error: Tensor = torch.sqrt((found - truth) ** 2 + CHARBONNIER_EPSILON**2).mean()
     return error
+
+
+def log_square(found: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean over pictures of the logarithm of their mean squared error.
+
+    PSNR but for sign and scale: calm pictures, which are nearly right, count as much as wild ones.
+    """
+    error = ((found - truth) ** 2).mean((1, 2, 3))
+    return torch.log(error + LEAST_SQUARE).mean()
 
 
 def laplacian(found: Tensor, truth: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imf_plugin.models.flow.estimation import estimate_middle
-from imf_plugin.training.cache import Pair, read_cache, write_clip
+from imf_plugin.models.flow.opinions import other_opinions
+from imf_plugin.training.cache import CachedClip, Pair, read_cache, write_clip, write_opinions
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class PrepareOptions:
     moved: int = 600
     """Scenes painted with frames of the clips, in even motion: nothing about them is left to chance
     but what is hidden."""
+    opinions: bool = True
+    """Whether further opinions on the flow are estimated, for networks that choose."""
     seed: int = 0
 
 
@@ -74,6 +77,8 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
                 seed, SCENE_SIZE, _difficulty(seed), acceleration=0.0, pictures=pictures
             )
             _prepare_scene(folder, scene)
+    if options.opinions:
+        _add_opinions(cache)
     log.info("cache complete in %s", cache)
 
 
@@ -93,6 +98,29 @@ def half_size_flow(
     height, width = grey0.shape
     half = cv2.resize(flow, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     return half.astype(np.float16), float(np.hypot(flow[..., 0], flow[..., 1]).mean())
+
+
+def _add_opinions(cache: Path) -> None:
+    for clip in read_cache(cache):
+        if clip.opinions is None:
+            log.info("opinions on %s", clip.folder.name)
+            write_opinions(clip, np.stack([_opinions(clip, pair) for pair in clip.pairs]))
+
+
+def _opinions(clip: CachedClip, pair: Pair) -> NDArray[np.float16]:
+    grey0, grey1 = (
+        np.asarray(cv2.cvtColor(clip.frames[number], cv2.COLOR_RGB2GRAY), np.uint8)
+        for number in (pair.first, pair.first + pair.gap)
+    )
+    height, width = grey0.shape
+    size = (width // 2, height // 2)
+    return np.concatenate(
+        [
+            cv2.resize(flow, size, interpolation=cv2.INTER_AREA).astype(np.float16)
+            for flow in other_opinions(grey0, grey1)
+        ],
+        axis=-1,
+    )
 
 
 def _groups(data: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ class Recipe:
     """Gradients are clipped to this norm."""
     ema_decay: float = 0.999
     charbonnier_weight: float = 1.0
+    log_square_weight: float = 0.0
     laplacian_weight: float = 0.0
     census_weight: float = 0.0
     flow_weight: float = 0.0
@@ -37,13 +38,15 @@ class Recipe:
 
 LITE_CPU = Recipe(
     network=LITE,
-    data=DataOptions(scene_share=0.35, augment=AugmentOptions(crop_px=112)),
+    data=DataOptions(scene_share=0.3, augment=AugmentOptions(crop_px=112, telling_share=0.5)),
     batch_size=8,
     total_steps=10_000,
     learning_rate=6e-4,
     final_learning_rate=2e-5,
     ema_decay=0.998,
-    laplacian_weight=0.03,
+    charbonnier_weight=0.3,
+    log_square_weight=0.02,
+    laplacian_weight=0.01,
     flow_weight=0.004,
 )
 """For one or two CPU cores and a few hours: no census loss, which takes a tenth of the time."""

@@ -28,7 +28,7 @@ def taught(item: Sample) -> Sample:
     if np.isfinite(item.true_flows).any():
         return item
     target = grey_of(item.target)
-    motion, time = item.motion, np.float32(item.timestep)
+    motion, time = item.motion[..., :2], np.float32(item.timestep)
     found = []
     for frame, start in ((item.frame0, -time * motion), (item.frame1, (1 - time) * motion)):
         flow = search(target, grey_of(frame), POLISH, np.ascontiguousarray(start))

@@ -117,6 +117,8 @@ class Trainer:
         recipe = self.recipe
         frames = found.frames.float()
         total = recipe.charbonnier_weight * losses.charbonnier(frames, batch.target)
+        if recipe.log_square_weight:
+            total = total + recipe.log_square_weight * losses.log_square(frames, batch.target)
         if recipe.laplacian_weight:
             total = total + recipe.laplacian_weight * losses.laplacian(frames, batch.target)
         if recipe.census_weight:
@@ -141,7 +143,11 @@ class Trainer:
         log.info("step %d held out: %s", self.step, found)
         self._record(kind="held_out", **vars(found))
         if self.options.triplets is not None:
-            triplets, more = score(network, triplet_samples(self.options.triplets), self.device)
+            triplets, more = score(
+                network,
+                triplet_samples(self.options.triplets, self.recipe.network.opinions),
+                self.device,
+            )
             log.info("step %d triplets: %s", self.step, triplets)
             self._record(kind="triplets", **vars(triplets))
             rows = rows[:4] + more[:3]

@@ -69,7 +69,11 @@ def _whole(clip: CachedClip, pair_index: int, random: np.random.Generator) -> Sa
         for have, want in zip(clip.frames.shape[1:3], (height, width), strict=True)
     )
     rows, columns = slice(top, top + height), slice(left, left + width)
-    half = clip.flows[pair_index][top // 2 : (top + height) // 2, left // 2 : (left + width) // 2]
+    half = clip.motions(
+        pair_index,
+        slice(top // 2, (top + height) // 2),
+        slice(left // 2, (left + width) // 2),
+    )
     frames = [
         clip.frames[number, rows, columns].astype(np.float32) / np.float32(255)
         for number in (pair.first, pair.first + pair.gap, pair.first + offset)
@@ -90,9 +94,9 @@ def _sample(
     )
 
 
-def triplet_samples(folder: Path) -> list[Sample]:
+def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
     """Return the triplets ``NAME/frame10.png frame10i11.png frame11.png``, padded to 16."""
-    from imf_plugin.models.flow.estimation import estimate_middle
+    from imf_plugin.models.flow.opinions import estimate_opinions
 
     samples = []
     for path in sorted(folder.glob("*/frame10i11.png")):
@@ -104,7 +108,7 @@ def triplet_samples(folder: Path) -> list[Sample]:
             height, width = picture.shape[:2]
             pictures.append(picture[: height // 16 * 16, : width // 16 * 16])
         greys = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in pictures[:2]]
-        flow = estimate_middle(*greys)
+        flow = estimate_opinions(*greys)[..., : 2 * opinions]
         samples.append(
             _sample([p.astype(np.float32) / np.float32(255) for p in pictures], flow, 0.5)
         )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from imf_plugin.models.base import Interpolator, ModelDescriptor
 from imf_plugin.models.flow.interpolator import FlowInterpolator
 from imf_plugin.models.imf_vfi.config import FULL, LITE, ImfVfiConfig
 from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
-from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
+from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.models.imf_vfi.weights import load_network, read_card, save_network
 from imf_plugin.training.scenes import demo_scene, render
 
@@ -45,13 +46,29 @@ def test_it_is_an_interpolator() -> None:
     assert isinstance(build(), Interpolator)
 
 
-def test_an_untrained_lite_model_equals_the_flow_model(keyframes: tuple[Tensor, Tensor]) -> None:
+def test_an_untrained_model_of_one_opinion_equals_the_flow_model(
+    keyframes: tuple[Tensor, Tensor],
+) -> None:
     flow = FlowInterpolator().interpolate(*keyframes, [0.25, 0.5])
-    ours = build().interpolate(*keyframes, [0.25, 0.5])
+    ours = build(replace(LITE, opinions=1)).interpolate(*keyframes, [0.25, 0.5])
     # OpenCV looks up at 1/32 px and works on the frame before it is padded to a multiple of 16.
     difference = (flow - ours).abs()
     assert difference.mean() < 5e-4
     assert difference.quantile(0.99) < 1e-2
+
+
+def test_an_untrained_model_of_three_opinions_averages_their_frames(
+    keyframes: tuple[Tensor, Tensor],
+) -> None:
+    model = build()
+    motion = torch.stack([torch.full((48, 64), value) for value in (1.0, 0.0, 3.0, 0.0, 5.0, 0.0)])
+    frames = [frame[None, :, :48, :64] for frame in keyframes]
+    half = torch.tensor([0.5])
+    together = model.network(*frames, half, motion[None]).frames
+    alone = [
+        untrained_frames(frames[0], frames[1], half, one[None]) for one in torch.split(motion, 2)
+    ]
+    torch.testing.assert_close(together, torch.stack(alone).mean(0), atol=1e-5, rtol=0)
 
 
 def test_keyframes_come_back_exactly(keyframes: tuple[Tensor, Tensor]) -> None:

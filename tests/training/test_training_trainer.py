@@ -152,7 +152,9 @@ def test_half_precision_trains_both_kinds_of_network(
 ) -> None:
     from imf_plugin.training.data import TrainingSamples, collate
 
-    network = replace(RECIPE.network, matching=matching)
+    network = replace(
+        RECIPE.network, matching=matching, opinions=3 if matching == "classical" else 1
+    )
     recipe = replace(RECIPE, network=network, precision="bf16", census_weight=0.02)
     trainer = Trainer(recipe, RunOptions(cache=cache, output=tmp_path))
     samples = TrainingSamples(cache, recipe.data)

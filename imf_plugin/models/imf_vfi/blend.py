@@ -62,6 +62,23 @@ def blend_weights(
     )
 
 
+def mean_weights(each: list[Tensor]) -> Tensor:
+    """Return the untrained weights of all candidates when several motions count the same.
+
+    Args:
+        each: `blend_weights` under every motion, ``[B, 4, H, W]``.
+
+    Returns:
+        Of (warped 0, warped 1) by the first motion, (frame 0, frame 1), and (warped 0, warped 1) by
+        each further one: ``[B, 2 + 2 * len(each), H, W]``, sum 1.
+    """
+    if len(each) == 1:
+        return each[0]
+    still = torch.stack([weights[:, 2:] for weights in each]).sum(0)
+    moved = [weights[:, :2] for weights in each]
+    return torch.cat([moved[0], still, *moved[1:]], dim=1) / len(each)
+
+
 @torch.no_grad()
 def doubt_of(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Tensor:
     """Return how much there is to correct about flows, ``[B, 1, H, W]`` in 0..1.
@@ -78,7 +95,7 @@ def doubt_of(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Tensor:
 
 
 def weighted(candidates: tuple[Tensor, ...], weights: Tensor) -> Tensor:
-    """Return the sum of the candidates, ``[B, C, H, W]`` each, by weights ``[B, 4, H, W]``."""
+    """Return the sum of the candidates, ``[B, C, H, W]`` each, by weights ``[B, N, H, W]``."""
     total = candidates[0] * weights[:, :1]
     for index, candidate in enumerate(candidates[1:], start=1):
         total = total + candidate * weights[:, index : index + 1]

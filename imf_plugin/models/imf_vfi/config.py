@@ -26,6 +26,8 @@ class ImfVfiConfig:
     """Hidden channels of the implicit decoder."""
     matching: str
     """Where the coarse motion comes from: ``classical`` flow, or ``attention`` (`align`)."""
+    opinions: int = 1
+    """How many motions between the keyframes it is handed; the first is the one it corrects."""
     use_tokens: bool = True
     """Off for an ablation."""
     use_implicit: bool = True
@@ -34,6 +36,13 @@ class ImfVfiConfig:
     def __post_init__(self) -> None:
         if self.matching not in ("classical", "attention"):
             raise ValueError(f"matching is classical or attention, got {self.matching = }")
+        if self.opinions < 1 or (self.matching == "attention" and self.opinions > 1):
+            raise ValueError(f"attention gives one opinion, got {self.opinions = }")
+
+    @property
+    def candidates(self) -> int:
+        """What the frame is blended from: both keyframes as they are, and warped by each motion."""
+        return 2 + 2 * self.opinions
 
     @property
     def decodes_implicitly(self) -> bool:
@@ -63,6 +72,7 @@ LITE = ImfVfiConfig(
     token_dim=32,
     implicit_width=64,
     matching="classical",
+    opinions=3,
 )
 
 FULL = ImfVfiConfig(

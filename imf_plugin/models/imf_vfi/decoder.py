@@ -5,6 +5,7 @@ than from none, so that every level only has to say what is left.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imf_kernels import warp
@@ -29,8 +30,11 @@ DISAGREEMENT_SCALE = 4.0
 LOGIT_SCALE = 2.0
 """Factor on what the finest level says of blend and paint, which otherwise learns too slowly."""
 
-CANDIDATES = 4
-"""What the frame is blended from: both keyframes warped, and both as they are."""
+OPINION_CHANNELS = 6
+"""What the levels see of every further opinion on the motion, see `opinion_hints`."""
+
+OPINION_LEVELS = (0, 1, 2)
+"""Levels that see the further opinions."""
 
 
 class DecoderLevel(nn.Module):
@@ -93,6 +97,8 @@ class Decoder(nn.Module):
             finest = level == 0
             extra = {0: 36, 2: latent if config.decodes_implicitly else 0}.get(level, 0)
             extra += latent if level == 3 and config.use_tokens else 0
+            if level in OPINION_LEVELS:
+                extra += OPINION_CHANNELS * (config.opinions - 1)
             levels.append(
                 DecoderLevel(
                     features=config.pyramid[level],
@@ -101,7 +107,7 @@ class Decoder(nn.Module):
                     radius=config.correlation_radii[level],
                     width=config.widths[level],
                     depth=config.depths[level],
-                    outputs=4 + (4 * (CANDIDATES + 3) if finest else 0),
+                    outputs=4 + (4 * (config.candidates + 3) if finest else 0),
                 )
             )
         self.levels = nn.ModuleList(levels)
@@ -115,6 +121,7 @@ class Decoder(nn.Module):
         timesteps: Tensor,
         tokens: Tensor | None,
         implicit: tuple[Tensor, Tensor] | None,
+        hints: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor]:
         """Return the corrections of the flows, coarsest first, and the paint at stride 2.
 
@@ -126,9 +133,10 @@ class Decoder(nn.Module):
             timesteps: ``[B]``.
             tokens: Tokens at the timesteps, ``[B, D, H/16, W/16]``.
             implicit: Correction and latent at stride 8 from the implicit decoder.
+            hints: What further opinions on the motion look like, ``[B, *, H/2, W/2]``.
 
         Returns:
-            ``[B, 4, h, w]`` in pixels of each level's size, and ``[B, 28, H/2, W/2]``.
+            ``[B, 4, h, w]`` in pixels of each level's size, and ``[B, *, H/2, W/2]``.
         """
         corrections: list[Tensor] = []
         state: Tensor | None = None
@@ -152,6 +160,8 @@ class Decoder(nn.Module):
                 # Where the keyframes disagree is the first thing to know, and a convolution
                 # takes long to learn an absolute value.
                 others += [seen0, seen1, DISAGREEMENT_SCALE * (seen0 - seen1).abs()]
+            if hints is not None and level in OPINION_LEVELS:
+                others.append(hints if level == 0 else F.avg_pool2d(hints, STRIDES[level] // 2))
             found, state = module(pyramid0[level], pyramid1[level], now, timesteps, others)
             corrections.append(found[:, :4] if correction is None else correction + found[:, :4])
         return corrections, LOGIT_SCALE * found[:, 4:]

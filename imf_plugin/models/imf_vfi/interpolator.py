@@ -27,13 +27,14 @@ from imf_plugin.models.base import (
     encoded_pair,
 )
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
+from imf_plugin.models.flow.opinions import estimate_opinions, opinions_at
 from imf_plugin.models.imf_vfi.blend import weighted
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.layers import warp_cubic
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
-from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork
+from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork, flows_at
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
-from imf_plugin.motion.flow import FlowArray, flow_at
+from imf_plugin.motion.flow import FlowArray
 
 CACHED_PAIRS = 2
 """Pairs whose motion is kept: the current one and, when rendering runs in two threads, the next."""
@@ -145,11 +146,15 @@ class ImfVfiInterpolator:
             for frames in (frames0, frames1)
         ]
         flows = found.flows.float()
-        warped = [
-            warp_cubic(extra, flow)
-            for extra, flow in zip(extras, (flows[:, :2], flows[:, 2:]), strict=True)
+        further = [
+            flows_at(one, found.times) for one in torch.split(found.motion.float(), 2, dim=1)[1:]
         ]
-        blended = weighted((*warped, *extras), found.weights.float())
+        first, *others = (
+            [warp_cubic(extras[0], flow[:, :2]), warp_cubic(extras[1], flow[:, 2:])]
+            for flow in (flows, *further)
+        )
+        moved = [extra for other in others for extra in other]
+        blended = weighted((*first, *extras, *moved), found.weights.float())
         made = blended[..., :H, :W].reshape(B, times, -1, H, W)
         made = _within_range_of(extras[0][::times, :, :H, :W], extras[1][::times, :, :H, :W], made)
         return made.to(frames0.device, frames0.dtype)
@@ -163,7 +168,7 @@ class ImfVfiInterpolator:
             }
             times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
             return motion_at(PairMotion(**grown), times)
-        flows = np.stack([flow_at(flow, value) for flow in pair for value in values])
+        flows = np.stack([opinions_at(flow, value) for flow in pair for value in values])
         return _padded(torch.from_numpy(flows).permute(0, 3, 1, 2).to(self.device))
 
     def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotions:
@@ -172,7 +177,8 @@ class ImfVfiInterpolator:
         if found is not None:
             return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
         greys = zip(before.features.greys, after.features.greys, strict=True)
-        return [estimate_middle(grey0, grey1) for grey0, grey1 in greys]
+        estimate = estimate_opinions if self.network.config.opinions > 1 else estimate_middle
+        return [estimate(grey0, grey1) for grey0, grey1 in greys]
 
     def _pair(self, before: KeyframeState, after: KeyframeState) -> "_CachedPair":
         with self._lock:
@@ -213,9 +219,7 @@ def describe(name: str) -> ModelDescriptor:
     return _descriptor(name, read_card(name))
 
 
-def load(
-    name: str, device: str, precision: str, folder: Path | None = None
-) -> ImfVfiInterpolator:
+def load(name: str, device: str, precision: str, folder: Path | None = None) -> ImfVfiInterpolator:
     """Return a trained model, from the package's own weights or from those in ``folder``.
 
     Raises:

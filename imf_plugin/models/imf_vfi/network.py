@@ -18,9 +18,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imf_plugin.models.imf_vfi.blend import LEAST_WEIGHT, blend_weights, doubt_of, weighted
+from imf_plugin.models.imf_vfi.blend import (
+    LEAST_WEIGHT,
+    blend_weights,
+    doubt_of,
+    mean_weights,
+    weighted,
+)
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
-from imf_plugin.models.imf_vfi.decoder import CANDIDATES, Decoder
+from imf_plugin.models.imf_vfi.decoder import DISAGREEMENT_SCALE, FLOW_SCALE, Decoder
 from imf_plugin.models.imf_vfi.implicit import ImplicitDecoder
 from imf_plugin.models.imf_vfi.layers import doubled, pooled_flow, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
@@ -62,19 +68,61 @@ class Decoded:
     flows: Tensor
     """To both keyframes, ``[B, 4, H, W]``."""
     weights: Tensor
-    """Of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, H, W]``, sum 1."""
+    """Of the candidates, see `mean_weights`, ``[B, 2 + 2 * opinions, H, W]``, sum 1."""
+    motion: Tensor
+    """The motions as they were handed in, ``[B, 2 * opinions, H, W]``."""
+    times: Tensor
+    """The timesteps, ``[B]``."""
     coarse_flows: list[Tensor]
     """The flows as they stood after each coarser level, coarsest first, in full-size pixels."""
 
 
 @torch.no_grad()
 def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
-    """Return what an untrained network gives: the frames that the motion alone explains."""
+    """Return what an untrained network gives: the frames that the motions alone explain."""
+    warps = [_Warped(frame0, frame1, timesteps, one) for one in torch.split(motion, 2, dim=1)]
+    return weighted(_candidates(frame0, frame1, warps), mean_weights([w.weights for w in warps]))
+
+
+class _Warped:
+    """Two keyframes warped to a moment by one motion between them, ``[B, 2, H, W]``."""
+
+    def __init__(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> None:
+        self.motion = motion
+        flows = flows_at(motion, timesteps)
+        self.frame0, self.frame1 = (
+            warp_cubic(frame0, flows[:, :2]),
+            warp_cubic(frame1, flows[:, 2:]),
+        )
+        self.weights = blend_weights(frame0, frame1, self.frame0, self.frame1, flows, timesteps)
+
+
+def flows_at(motion: Tensor, timesteps: Tensor) -> Tensor:
+    """Return the flows from the moment to both keyframes, ``[B, 4, H, W]``."""
     time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
-    flows = torch.cat([-time * motion, (1 - time) * motion], 1)
-    warped0, warped1 = warp_cubic(frame0, flows[:, :2]), warp_cubic(frame1, flows[:, 2:])
-    weights = blend_weights(frame0, frame1, warped0, warped1, flows, timesteps)
-    return weighted((warped0, warped1, frame0, frame1), weights)
+    return torch.cat([-time * motion, (1 - time) * motion], 1)
+
+
+def _candidates(frame0: Tensor, frame1: Tensor, warps: list[_Warped]) -> tuple[Tensor, ...]:
+    first, *others = warps
+    moved = [frame for other in others for frame in (other.frame0, other.frame1)]
+    return (first.frame0, first.frame1, frame0, frame1, *moved)
+
+
+def opinion_hints(first: Tensor, others: list[_Warped]) -> Tensor | None:
+    """Return what a level should know of further opinions, ``[B, 6 * len(others), H/2, W/2]``.
+
+    Of each: where the keyframes disagree under it, signed by channel and in absolute value, and by
+    how much its motion differs from the first one's.
+    """
+    if not others:
+        return None
+    hints = []
+    for other in others:
+        difference = DISAGREEMENT_SCALE * (other.frame0 - other.frame1)
+        apart = FLOW_SCALE * (other.motion - first)
+        hints.append(torch.cat([difference, difference.abs().mean(1, keepdim=True), apart], 1))
+    return F.avg_pool2d(torch.cat(hints, 1), 2)
 
 
 class ImfVfiNetwork(nn.Module):
@@ -114,26 +162,39 @@ class ImfVfiNetwork(nn.Module):
             after: The second keyframes.
             timesteps: ``[B]`` in 0..1.
             motion: From the first to the second keyframe, of what stands at each pixel at the
-                moment, ``[B, 2, H, W]``.
+                moment, ``[B, 2 * opinions, H, W]``; a single one stands for all.
         """
-        time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
-        start = torch.cat([-time * motion, (1 - time) * motion], 1)
-        corrections, paint = self._refine(before, after, timesteps, start)
+        opinions = self.config.opinions
+        if motion.shape[1] == 2:
+            motion = motion.repeat(1, opinions, 1, 1)
+        if motion.shape[1] != 2 * opinions:
+            raise ValueError(f"expected {opinions} motions, got {motion.shape = }")
+        first, *further = torch.split(motion, 2, dim=1)
+        start = flows_at(first, timesteps)
+        with torch.no_grad():
+            others = [_Warped(before.frames, after.frames, timesteps, one) for one in further]
+            hints = opinion_hints(first, others)
+        corrections, paint = self._refine(before, after, timesteps, start, hints)
         doubt = doubt_of(before.frames, after.frames, start)
         flows = start + doubt * 2 * doubled(corrections[-1])
         warped0 = warp_cubic(before.frames, flows[:, :2])
         warped1 = warp_cubic(after.frames, flows[:, 2:])
         with torch.no_grad():
-            usual = blend_weights(before.frames, after.frames, warped0, warped1, flows, timesteps)
+            own = blend_weights(before.frames, after.frames, warped0, warped1, flows, timesteps)
+            usual = mean_weights([own, *(other.weights for other in others)])
         full = F.pixel_shuffle(paint, 2)
-        changed = (usual + LEAST_WEIGHT).log() + full[:, :CANDIDATES]
+        count = self.config.candidates
+        changed = (usual + LEAST_WEIGHT).log() + full[:, :count]
         # Softmax of the sum, less the softmax without it: exactly the usual weights at the start.
         weights = usual + changed.softmax(1) - _normalised(usual + LEAST_WEIGHT)
-        candidates = (warped0, warped1, before.frames, after.frames)
+        moved = [frame for other in others for frame in (other.frame0, other.frame1)]
+        candidates = (warped0, warped1, before.frames, after.frames, *moved)
         return Decoded(
-            frames=weighted(candidates, weights) + doubt * full[:, CANDIDATES:],
+            frames=weighted(candidates, weights) + doubt * full[:, count:],
             flows=flows,
             weights=weights,
+            motion=motion,
+            times=timesteps,
             coarse_flows=[
                 F.avg_pool2d(start, stride) + stride * correction
                 for stride, correction in zip(reversed(STRIDES[1:]), corrections, strict=False)
@@ -141,7 +202,12 @@ class ImfVfiNetwork(nn.Module):
         )
 
     def _refine(
-        self, before: FrameState, after: FrameState, timesteps: Tensor, start: Tensor
+        self,
+        before: FrameState,
+        after: FrameState,
+        timesteps: Tensor,
+        start: Tensor,
+        hints: Tensor | None,
     ) -> tuple[list[Tensor], Tensor]:
         tokens: Tokens | None = None
         implicit: tuple[Tensor, Tensor] | None = None
@@ -162,6 +228,7 @@ class ImfVfiNetwork(nn.Module):
             timesteps,
             None if tokens is None else tokens.grid,
             implicit,
+            hints,
         )
         return found
 

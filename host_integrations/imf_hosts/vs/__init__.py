@@ -20,6 +20,7 @@ from imf_hosts.vs.functions import interpolate, slow_motion
 from imf_hosts.vs.merging import merge
 from imf_hosts.vs.output import feature_stats
 from imf_hosts.vs.repairs import repair_duplicates, replace_frames
+from imf_hosts.vs.retargeting import retarget
 from imf_hosts.vs.retiming import retime, retime_map
 from imf_hosts.vs.scenes import detect_scenes
 
@@ -31,6 +32,7 @@ __all__ = [
     "merge",
     "repair_duplicates",
     "replace_frames",
+    "retarget",
     "retime",
     "retime_map",
     "slow_motion",

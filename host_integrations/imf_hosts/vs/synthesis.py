@@ -1,18 +1,15 @@
 """Making pictures from keyframes: one model, one cache, a limited number of workers."""
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from fractions import Fraction
-from queue import SimpleQueue
 
-import torch
-import vapoursynth as vs
 from torch import Tensor
 
 from imf_hosts.vs.arguments import Options
 from imf_hosts.vs.errors import fault
 from imf_hosts.vs.keyframes import CacheStatistics, KeyframeCache
+from imf_hosts.vs.workers import Workers, usual_places
 from imf_plugin.engine.session import open_session
 from imf_plugin.engine.tiles import TiledInterpolator, TiledState, choose_tile_px
 from imf_plugin.models.base import Interpolator, ModelDescriptor
@@ -25,35 +22,6 @@ class _Keyframe:
 
     state: TiledState
     size_bytes: int
-
-
-class Workers:
-    """As many places as frames may be made at a time, each with a stream of its own on a GPU.
-
-    Args:
-        count: Number of places.
-        device: ``cpu`` or ``cuda:N``.
-    """
-
-    def __init__(self, count: int, device: str) -> None:
-        self._device = device
-        self._free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
-        for _ in range(count):
-            on_gpu = device.startswith("cuda")
-            self._free.put(torch.cuda.Stream(device) if on_gpu else None)  # type: ignore[no-untyped-call]
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Wait for a free place and work there; the work is finished when the block ends."""
-        stream = self._free.get()
-        try:
-            # Inference mode belongs to a thread, so it is entered here and not around the script.
-            with torch.inference_mode(), torch.cuda.stream(stream) if stream else nullcontext():
-                yield
-                if stream:
-                    stream.synchronize()
-        finally:
-            self._free.put(stream)
 
 
 class Synthesiser:
@@ -74,9 +42,7 @@ class Synthesiser:
                 f"the clip is {width}x{height}, but the model needs at least {smallest} pixels in "
                 "both directions: enlarge the clip or use model='flow'"
             )
-        places = options.num_streams or (
-            1 if self.device.startswith("cuda") else int(vs.core.num_threads)
-        )
+        places = options.num_streams or usual_places(session.device)
         self._workers = Workers(places, session.device)
         self._options = options
         self._session = session

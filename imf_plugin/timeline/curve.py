@@ -28,8 +28,10 @@ Speeds are above 0.
 key) or ``bezier`` with two handles, as fractions of the stretch in time and in source time (the
 convention of CSS ``cubic-bezier`` and of After Effects' ease handles).
 
-Everything but Bezier stretches is evaluated exactly. A Bezier stretch is evaluated in floating
-point and its result rounded to 2**-30 of the stretch, so that a plan is the same on every machine.
+Everything but Bezier stretches is evaluated exactly, and so are those whose handles lie at exactly
+1/3 and 2/3 in time, which uniform acceleration can be written as. Other Bezier stretches are
+evaluated in floating point and their result rounded to 2**-30 of the stretch, so that a plan is the
+same on every machine.
 """
 
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ from imf_plugin.timeline.rational import to_fraction
 MINIMUM_SPEED = Fraction(1, 1000)
 MAXIMUM_SPEED = Fraction(1000)
 _BEZIER_GRID = 2**30
+_EVEN_HANDLES = (Fraction(1, 3), Fraction(2, 3))
 _SPEED_EASES = ("linear", "smooth", "step")
 _TIME_EASES = ("linear", "hold", "bezier")
 
@@ -89,9 +92,13 @@ class Stretch:
 
 
 def _bezier(progress: Fraction, handles: tuple[Fraction, ...]) -> Fraction:
-    x1, y1, x2, y2 = (float(value) for value in handles)
     if progress in (0, 1):
         return progress
+    if (handles[0], handles[2]) == _EVEN_HANDLES:
+        rest = 1 - progress
+        inner = rest * handles[1] + progress * handles[3]
+        return 3 * progress * rest * inner + progress**3
+    x1, y1, x2, y2 = (float(value) for value in handles)
     low, high, wanted = 0.0, 1.0, float(progress)
     for _ in range(60):
         middle = (low + high) / 2

@@ -5,12 +5,12 @@ to the render; the command, the hosts and the editor all use the same one.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
-from imf_plugin.timeline.timemap import AudioSpan, SourceTiming, TimeMap
+from imf_plugin.timeline.timemap import AudioSpan, Moment, SourceTiming, TimeMap
 
 LONGEST_DUPLICATE_RUN = 4
 
@@ -116,28 +116,32 @@ def make_frames(
         on_cut: What fills the time before a cut.
         duplicates: Numbers of frames that repeat the one before; true in-betweens replace them.
     """
-    planner = _Planner(source, frozenset(cuts), on_cut, frozenset(duplicates))
-    return tuple(
-        planner.frame(moment.time, moment.source_time, moment.frozen) for moment in moments.moments
-    )
+    planner = FramePlanner(source, cuts=cuts, on_cut=on_cut, duplicates=duplicates)
+    return tuple(planner.frame(moment) for moment in moments.moments)
 
 
-class _Planner:
+class FramePlanner:
+    """Decides what single output frames are made of; see `make_frames` for the arguments."""
+
     def __init__(
         self,
         source: SourceTiming,
-        cuts: frozenset[int],
-        on_cut: OnCut,
-        duplicates: frozenset[int],
+        *,
+        cuts: Iterable[int] = (),
+        on_cut: OnCut = OnCut.HOLD,
+        duplicates: Iterable[int] = (),
     ) -> None:
-        self._cuts = cuts
+        self._cuts = frozenset(cuts)
         self._on_cut = on_cut
-        self._keyframes = _without_duplicates(len(source.frame_times), duplicates, cuts)
+        duplicates = frozenset(duplicates)
+        self._keyframes = _without_duplicates(len(source.frame_times), duplicates, self._cuts)
         self._times = [source.frame_times[index] for index in self._keyframes]
         self._replaced = frozenset(range(len(source.frame_times))) - frozenset(self._keyframes)
         self._source = source
 
-    def frame(self, time: Fraction, shown: Fraction, frozen: bool) -> PlannedFrame:
+    def frame(self, moment: Moment) -> PlannedFrame:
+        """Decide what the output frame at a moment is made of."""
+        time, shown, frozen = moment.time, moment.source_time, moment.frozen
         place = max(bisect_right(self._times, shown) - 1, 0)
         before, start = self._keyframes[place], self._times[place]
         if shown == start:
@@ -231,3 +235,37 @@ def unchanged_plan(source: PlanSource, timing: SourceTiming, request: dict[str, 
         frames=frames,
         audio=(whole,),
     )
+
+
+def excerpt(plan: RenderPlan, start: int, stop: int) -> RenderPlan:
+    """Return the plan of the output frames ``start`` to ``stop`` (not included) alone.
+
+    The frames are the same, their times begin at 0, and the sound is cut with them.
+    """
+    if not 0 <= start < stop <= len(plan.frames):
+        raise ValueError(f"no such frames, got {start = }, {stop = }, {len(plan.frames) = }")
+    if (start, stop) == (0, len(plan.frames)):
+        return plan
+    first = plan.frames[start].time
+    end = plan.frames[stop].time if stop < len(plan.frames) else plan.duration
+    return replace(
+        plan,
+        request={**plan.request, "excerpt": f"{start} to {stop - 1}"},
+        duration=end - first,
+        frames=tuple(replace(frame, time=frame.time - first) for frame in plan.frames[start:stop]),
+        audio=tuple(_cut_sound(plan.audio, first, end)),
+    )
+
+
+def _cut_sound(spans: Iterable[AudioSpan], first: Fraction, end: Fraction) -> Iterator[AudioSpan]:
+    now = Fraction(0)
+    for span in spans:
+        begins, ends = max(now, first), min(now + span.output_duration, end)
+        if begins < ends:
+            tempo = (span.source_end - span.source_start) / span.output_duration
+            yield AudioSpan(
+                source_start=span.source_start + (begins - now) * tempo,
+                source_end=span.source_start + (ends - now) * tempo,
+                output_duration=ends - begins,
+            )
+        now += span.output_duration

@@ -141,31 +141,61 @@ def constant_rate(source: SourceTiming, rate: Fraction) -> TimeMap:
     )
 
 
+class CurveMap:
+    """The moments of a retime along a curve, worked out one at a time.
+
+    An editor that shows one frame of a long clip asks for that frame; `along_curve` asks for all.
+
+    Args:
+        source: The clip.
+        curve: How its speed bends.
+        rate: Output frames per second.
+
+    Raises:
+        PlanError: If the curve leaves no time to show, or too many frames.
+    """
+
+    def __init__(self, source: SourceTiming, curve: Curve, rate: Fraction) -> None:
+        self._end = source.duration
+        self._rate = rate
+        self.stretches = curve.stretches(source.duration)
+        self._starts = [stretch.start for stretch in self.stretches]
+        self.count = math.ceil((self._starts[-1] + self.stretches[-1].duration) * rate)
+        """Number of output frames."""
+        _check_count(self.count)
+        if self.count == 0:
+            raise PlanError("the curve shows nothing: its keys cover no time")
+
+    @property
+    def duration(self) -> Fraction:
+        """End of the last output frame, seconds."""
+        return self.count / self._rate
+
+    def moment(self, number: int) -> Moment:
+        """Return the moment of output frame ``number``."""
+        time = number / self._rate
+        stretch = self.stretches[max(bisect_right(self._starts, time) - 1, 0)]
+        shown = min(max(stretch.source_time(time), Fraction(0)), self._end)
+        frozen = stretch.source_start == stretch.source_end
+        return Moment(time=time, source_time=shown, frozen=frozen)
+
+    def audio(self) -> tuple[AudioSpan, ...]:
+        """Return how the sound follows."""
+        return tuple(span for stretch in self.stretches for span in _audio_spans(stretch))
+
+
 def along_curve(source: SourceTiming, curve: Curve, rate: Fraction) -> TimeMap:
     """Bend a clip's speed along a curve, at a constant output rate.
 
     Raises:
         PlanError: If the curve leaves no time to show.
     """
-    stretches = curve.stretches(source.duration)
-    duration = stretches[-1].start + stretches[-1].duration
-    count = math.ceil(duration * rate)
-    _check_count(count)
-    if count == 0:
-        raise PlanError("the curve shows nothing: its keys cover no time")
-    moments = []
-    starts = [stretch.start for stretch in stretches]
-    for number in range(count):
-        time = number / rate
-        stretch = stretches[max(bisect_right(starts, time) - 1, 0)]
-        shown = min(max(stretch.source_time(time), Fraction(0)), source.duration)
-        frozen = stretch.source_start == stretch.source_end
-        moments.append(Moment(time=time, source_time=shown, frozen=frozen))
+    bent = CurveMap(source, curve, rate)
     return TimeMap(
-        moments=moments,
-        duration=count / rate,
+        moments=[bent.moment(number) for number in range(bent.count)],
+        duration=bent.duration,
         frame_rate=rate,
-        audio=tuple(span for stretch in stretches for span in _audio_spans(stretch)),
+        audio=bent.audio(),
     )
 
 

@@ -1,0 +1,1 @@
+"""What works for the editor behind its widgets: session, media, worker, previews, renders."""

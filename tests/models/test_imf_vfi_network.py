@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imf_plugin.models.imf_vfi.blend import blend_weights, doubt_of
+from imf_plugin.models.imf_vfi.blend import Warped, blend_weights, doubt_of
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
 from imf_plugin.models.imf_vfi.layers import JoinUnit, LocalCorrelation, divergence, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
@@ -69,8 +69,9 @@ def test_several_timesteps_in_one_batch_equal_single_ones(config: ImfVfiConfig) 
         )
         for index, time in enumerate(times):
             alone = network(frame0, frame1, time[None], motion)
+            # OpenCV looks up at 1/32 px, so that a rounding may tip a position over.
             torch.testing.assert_close(
-                together.frames[index : index + 1], alone.frames, atol=1e-5, rtol=0
+                together.frames[index : index + 1], alone.frames, atol=2e-3, rtol=0
             )
     assert (together.frames[0] - together.frames[2]).abs().max() > 1e-3
 
@@ -121,11 +122,24 @@ def test_cubic_warping_by_whole_pixels_shifts() -> None:
     torch.testing.assert_close(warped[:, :, 2:, :-3], frames[:, :, :-2, 3:], atol=1e-4, rtol=0)
 
 
+def test_bands_of_rows_give_what_the_whole_picture_gives() -> None:
+    network = shaken(ImfVfiNetwork(LITE))
+    frames, motion = (pictures(1, 1), pictures(2, 1)), torch.ones(1, 2, 48, 64)
+    half = torch.tensor([0.5])
+    whole = network(*frames, half, motion)
+    with torch.no_grad():
+        banded = network(*frames, half, motion)
+    torch.testing.assert_close(banded.frames, whole.frames.detach(), atol=2e-2, rtol=0)
+    assert (banded.frames - whole.frames).abs().mean() < 1e-3
+    torch.testing.assert_close(banded.weights.sum(1), torch.ones(1, 48, 64))
+
+
 def test_blending_prefers_the_keyframe_that_is_looked_up_inside() -> None:
     frame0, frame1 = pictures(1), pictures(1)
     flows = torch.zeros(2, 4, 48, 64)
     flows[:, 0] = -10.0
-    weights = blend_weights(frame0, frame1, frame0, frame1, flows, torch.tensor([0.5, 0.5]))
+    unmoved = Warped(frame0=frame0, frame1=frame1, flows=flows, distrust=torch.zeros(2, 1, 48, 64))
+    weights = blend_weights(unmoved, torch.tensor([0.5, 0.5]), (48, 64), 0)
     left, right = weights[:, :, :, :4], weights[:, :, :, 20:]
     assert (left[:, 1] + left[:, 3] > left[:, 0] + left[:, 2]).all()
     torch.testing.assert_close(right[:, 0], right[:, 1])

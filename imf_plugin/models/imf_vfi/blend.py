@@ -6,6 +6,9 @@ warped frames agree no better than the unwarped ones, plain blending takes over.
 the logarithms of these weights and paints a residual over the result.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,45 +41,140 @@ NOISE_LEVEL = 1 / 255
 LEAST_WEIGHT = 1e-3
 """Added to every untrained weight before its logarithm is taken."""
 
+_BAND_ROWS = 32
+
 DOUBT_LEVEL = 4 / 255
 """Difference of the warped keyframes at which half of a correction is let through."""
 
 
-def blend_weights(
-    frame0: Tensor,
-    frame1: Tensor,
-    warped0: Tensor,
-    warped1: Tensor,
-    flows: Tensor,
-    timesteps: Tensor,
-) -> Tensor:
-    """Return the untrained weights of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, H, W]``."""
-    time = timesteps.to(frame0.dtype).view(-1, 1, 1, 1)
-    inside0, inside1 = inside_weight(flows[:, :2]), inside_weight(flows[:, 2:])
+@dataclass(frozen=True, kw_only=True)
+class Warped:
+    """Two keyframes as one motion between them brings them to a moment."""
+
+    frame0: Tensor
+    """The first, ``[B, 3, H, W]``."""
+    frame1: Tensor
+    """The second."""
+    flows: Tensor
+    """From the moment to both keyframes, ``[B, 4, H, W]``."""
+    distrust: Tensor
+    """How little the motion explains, ``[B, 1, H, W]``."""
+
+    def rows(self, start: int, stop: int) -> "Warped":
+        """Return some rows, the flows as if those were at their place in the whole picture."""
+        return Warped(**{name: part[:, :, start:stop] for name, part in vars(self).items()})
+
+
+def blend_weights(warped: Warped, timesteps: Tensor, size: tuple[int, int], top: int) -> Tensor:
+    """Return the untrained weights of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, h, W]``.
+
+    Args:
+        warped: All rows of a picture, or some.
+        timesteps: ``[B]``.
+        size: Height and width of the whole picture.
+        top: Its row where ``warped`` begins.
+    """
+    flows = warped.flows
+    time = timesteps.to(flows.dtype).view(-1, 1, 1, 1)
+    inside0 = inside_weight(flows[:, :2], size, top)
+    inside1 = inside_weight(flows[:, 2:], size, top)
     weight0, weight1 = (1 - time) * inside0, time * inside1
     share1 = weight1 / (weight0 + weight1)
-    distrust = flow_distrust(frame0, frame1, warped0, warped1)
-    trust = 1 - distrust
+    trust = 1 - warped.distrust
     return torch.cat(
-        [trust * (1 - share1), trust * share1, distrust * (1 - time), distrust * time], dim=1
+        [
+            trust * (1 - share1),
+            trust * share1,
+            warped.distrust * (1 - time),
+            warped.distrust * time,
+        ],
+        dim=1,
     )
 
 
-def mean_weights(each: list[Tensor]) -> Tensor:
-    """Return the untrained weights of all candidates when several motions count the same.
-
-    Args:
-        each: `blend_weights` under every motion, ``[B, 4, H, W]``.
+def untrained_weights(
+    opinions: Sequence[Warped], timesteps: Tensor, size: tuple[int, int], top: int = 0
+) -> Tensor:
+    """Return the untrained weights of all candidates, every motion counting the same.
 
     Returns:
         Of (warped 0, warped 1) by the first motion, (frame 0, frame 1), and (warped 0, warped 1) by
-        each further one: ``[B, 2 + 2 * len(each), H, W]``, sum 1.
+        each further one: ``[B, 2 + 2 * opinions, h, W]``, sum 1. See `blend_weights`.
     """
+    each = [blend_weights(warped, timesteps, size, top) for warped in opinions]
     if len(each) == 1:
         return each[0]
     still = torch.stack([weights[:, 2:] for weights in each]).sum(0)
     moved = [weights[:, :2] for weights in each]
     return torch.cat([moved[0], still, *moved[1:]], dim=1) / len(each)
+
+
+def candidates_of(frame0: Tensor, frame1: Tensor, opinions: Sequence[Warped]) -> list[Tensor]:
+    """Return what is blended, in the order of `untrained_weights`."""
+    first, *others = opinions
+    moved = [frame for other in others for frame in (other.frame0, other.frame1)]
+    return [first.frame0, first.frame1, frame0, frame1, *moved]
+
+
+def blended(
+    frames: tuple[Tensor, Tensor],
+    opinions: Sequence[Warped],
+    timesteps: Tensor,
+    said: Tensor,
+    doubt: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return the frame and the weights of its candidates.
+
+    Args:
+        frames: The keyframes, ``[B, 3, H, W]``.
+        opinions: The keyframes warped by every motion, the first one corrected.
+        timesteps: ``[B]``.
+        said: What the network adds to the logarithms of the weights, and what it paints, at stride
+            2: ``[B, 4 * (candidates + 3), H/2, W/2]``.
+        doubt: How much of the paint is let through, ``[B, 1, H, W]``.
+    """
+    height = frames[0].shape[2]
+    size = (height, frames[0].shape[3])
+    # While training the whole is kept for the gradient anyway; otherwise bands of rows stay within
+    # a processor's cache, which takes a third of the time.
+    step = height if torch.is_grad_enabled() or frames[0].device.type != "cpu" else _BAND_ROWS
+    made = [
+        _blended_rows(
+            (frames[0][:, :, top : top + step], frames[1][:, :, top : top + step]),
+            [warped.rows(top, top + step) for warped in opinions],
+            timesteps,
+            said[:, :, top // 2 : (top + step) // 2],
+            doubt[:, :, top : top + step],
+            size,
+            top,
+        )
+        for top in range(0, height, step)
+    ]
+    return torch.cat([rows for rows, _ in made], 2), torch.cat([rows for _, rows in made], 2)
+
+
+def _blended_rows(
+    frames: tuple[Tensor, Tensor],
+    opinions: Sequence[Warped],
+    timesteps: Tensor,
+    said: Tensor,
+    doubt: Tensor,
+    size: tuple[int, int],
+    top: int,
+) -> tuple[Tensor, Tensor]:
+    candidates = candidates_of(*frames, opinions)
+    with torch.no_grad():
+        usual = untrained_weights(opinions, timesteps, size, top) + LEAST_WEIGHT
+    full = F.pixel_shuffle(said, 2)
+    factors = torch.exp(full[:, : len(candidates)])
+    changed = usual * factors
+    # The changed weights, less the same without change: exactly the usual ones at the start.
+    weights = usual - LEAST_WEIGHT + _normalised(changed) - _normalised(usual)
+    return weighted(candidates, weights) + doubt * full[:, len(candidates) :], weights
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(1, keepdim=True)
 
 
 @torch.no_grad()
@@ -94,7 +192,7 @@ def doubt_of(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Tensor:
     return doubled(around / (around + DOUBT_LEVEL))
 
 
-def weighted(candidates: tuple[Tensor, ...], weights: Tensor) -> Tensor:
+def weighted(candidates: Sequence[Tensor], weights: Tensor) -> Tensor:
     """Return the sum of the candidates, ``[B, C, H, W]`` each, by weights ``[B, N, H, W]``."""
     total = candidates[0] * weights[:, :1]
     for index, candidate in enumerate(candidates[1:], start=1):
@@ -102,12 +200,15 @@ def weighted(candidates: tuple[Tensor, ...], weights: Tensor) -> Tensor:
     return total
 
 
-def inside_weight(flow: Tensor) -> Tensor:
-    """Return 1 where a flow leads into the picture, sinking to a little outside, ``[B,1,H,W]``."""
-    height, width = flow.shape[2:]
+def inside_weight(flow: Tensor, size: tuple[int, int], top: int = 0) -> Tensor:
+    """Return 1 where a flow leads into the picture, sinking to a little outside, ``[B,1,h,W]``."""
+    rows, width = flow.shape[2:]
     x = flow[:, :1] + torch.arange(width, device=flow.device, dtype=flow.dtype)
-    y = flow[:, 1:] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
-    beyond = torch.maximum(torch.maximum(-x, x - (width - 1)), torch.maximum(-y, y - (height - 1)))
+    down = torch.arange(top, top + rows, device=flow.device, dtype=flow.dtype)[:, None]
+    y = flow[:, 1:] + down
+    beyond = torch.maximum(
+        torch.maximum(-x, x - (size[1] - 1)), torch.maximum(-y, y - (size[0] - 1))
+    )
     least = OUTSIDE_WEIGHT
     return (1 - beyond / OUTSIDE_MARGIN_PX).clamp(least, 1)
 

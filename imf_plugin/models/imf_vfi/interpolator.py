@@ -32,7 +32,7 @@ from imf_plugin.models.imf_vfi.blend import weighted
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.layers import warp_cubic
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
-from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork, flows_at
+from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
 from imf_plugin.motion.flow import FlowArray
 
@@ -145,13 +145,9 @@ class ImfVfiInterpolator:
             _padded(frames[:, 3:].to(self.device, torch.float32)).repeat_interleave(times, 0)
             for frames in (frames0, frames1)
         ]
-        flows = found.flows.float()
-        further = [
-            flows_at(one, found.times) for one in torch.split(found.motion.float(), 2, dim=1)[1:]
-        ]
         first, *others = (
-            [warp_cubic(extras[0], flow[:, :2]), warp_cubic(extras[1], flow[:, 2:])]
-            for flow in (flows, *further)
+            [warp_cubic(extras[0], flows[:, :2]), warp_cubic(extras[1], flows[:, 2:])]
+            for flows in (flows.float() for flows in found.all_flows)
         )
         moved = [extra for other in others for extra in other]
         blended = weighted((*first, *extras, *moved), found.weights.float())

@@ -19,10 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imf_plugin.models.imf_vfi.blend import (
-    LEAST_WEIGHT,
-    blend_weights,
+    Warped,
+    blended,
+    candidates_of,
     doubt_of,
-    mean_weights,
+    flow_distrust,
+    untrained_weights,
     weighted,
 )
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
@@ -68,11 +70,9 @@ class Decoded:
     flows: Tensor
     """To both keyframes, ``[B, 4, H, W]``."""
     weights: Tensor
-    """Of the candidates, see `mean_weights`, ``[B, 2 + 2 * opinions, H, W]``, sum 1."""
-    motion: Tensor
-    """The motions as they were handed in, ``[B, 2 * opinions, H, W]``."""
-    times: Tensor
-    """The timesteps, ``[B]``."""
+    """Of the candidates, see `untrained_weights`, ``[B, 2 + 2 * opinions, H, W]``, sum 1."""
+    all_flows: list[Tensor]
+    """To both keyframes by every opinion, the first one corrected, ``[B, 4, H, W]`` each."""
     coarse_flows: list[Tensor]
     """The flows as they stood after each coarser level, coarsest first, in full-size pixels."""
 
@@ -80,21 +80,18 @@ class Decoded:
 @torch.no_grad()
 def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
     """Return what an untrained network gives: the frames that the motions alone explain."""
-    warps = [_Warped(frame0, frame1, timesteps, one) for one in torch.split(motion, 2, dim=1)]
-    return weighted(_candidates(frame0, frame1, warps), mean_weights([w.weights for w in warps]))
+    opinions = [
+        _warped(frame0, frame1, flows_at(one, timesteps)) for one in torch.split(motion, 2, dim=1)
+    ]
+    weights = untrained_weights(opinions, timesteps, (frame0.shape[2], frame0.shape[3]))
+    return weighted(candidates_of(frame0, frame1, opinions), weights)
 
 
-class _Warped:
-    """Two keyframes warped to a moment by one motion between them, ``[B, 2, H, W]``."""
-
-    def __init__(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> None:
-        self.motion = motion
-        flows = flows_at(motion, timesteps)
-        self.frame0, self.frame1 = (
-            warp_cubic(frame0, flows[:, :2]),
-            warp_cubic(frame1, flows[:, 2:]),
-        )
-        self.weights = blend_weights(frame0, frame1, self.frame0, self.frame1, flows, timesteps)
+def _warped(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Warped:
+    warped0, warped1 = warp_cubic(frame0, flows[:, :2]), warp_cubic(frame1, flows[:, 2:])
+    with torch.no_grad():
+        distrust = flow_distrust(frame0, frame1, warped0, warped1)
+    return Warped(frame0=warped0, frame1=warped1, flows=flows, distrust=distrust)
 
 
 def flows_at(motion: Tensor, timesteps: Tensor) -> Tensor:
@@ -103,26 +100,26 @@ def flows_at(motion: Tensor, timesteps: Tensor) -> Tensor:
     return torch.cat([-time * motion, (1 - time) * motion], 1)
 
 
-def _candidates(frame0: Tensor, frame1: Tensor, warps: list[_Warped]) -> tuple[Tensor, ...]:
-    first, *others = warps
-    moved = [frame for other in others for frame in (other.frame0, other.frame1)]
-    return (first.frame0, first.frame1, frame0, frame1, *moved)
-
-
-def opinion_hints(first: Tensor, others: list[_Warped]) -> Tensor | None:
+def opinion_hints(first: Tensor, others: list[Warped]) -> Tensor | None:
     """Return what a level should know of further opinions, ``[B, 6 * len(others), H/2, W/2]``.
 
     Of each: where the keyframes disagree under it, signed by channel and in absolute value, and by
     how much its motion differs from the first one's.
+
+    Args:
+        first: The flows of the first opinion, ``[B, 4, H, W]``.
+        others: The further opinions.
     """
     if not others:
         return None
     hints = []
+    own = first[:, 2:] - first[:, :2]
     for other in others:
         difference = DISAGREEMENT_SCALE * (other.frame0 - other.frame1)
-        apart = FLOW_SCALE * (other.motion - first)
-        hints.append(torch.cat([difference, difference.abs().mean(1, keepdim=True), apart], 1))
-    return F.avg_pool2d(torch.cat(hints, 1), 2)
+        apart = FLOW_SCALE * (other.flows[:, 2:] - other.flows[:, :2] - own)
+        parts = (difference, difference.abs().mean(1, keepdim=True), apart)
+        hints += [F.avg_pool2d(part, 2) for part in parts]
+    return torch.cat(hints, 1)
 
 
 class ImfVfiNetwork(nn.Module):
@@ -169,32 +166,20 @@ class ImfVfiNetwork(nn.Module):
             motion = motion.repeat(1, opinions, 1, 1)
         if motion.shape[1] != 2 * opinions:
             raise ValueError(f"expected {opinions} motions, got {motion.shape = }")
-        first, *further = torch.split(motion, 2, dim=1)
-        start = flows_at(first, timesteps)
+        start, *further = (flows_at(one, timesteps) for one in torch.split(motion, 2, dim=1))
         with torch.no_grad():
-            others = [_Warped(before.frames, after.frames, timesteps, one) for one in further]
-            hints = opinion_hints(first, others)
-        corrections, paint = self._refine(before, after, timesteps, start, hints)
+            others = [_warped(before.frames, after.frames, flows) for flows in further]
+            hints = opinion_hints(start, others)
+        corrections, said = self._refine(before, after, timesteps, start, hints)
         doubt = doubt_of(before.frames, after.frames, start)
         flows = start + doubt * 2 * doubled(corrections[-1])
-        warped0 = warp_cubic(before.frames, flows[:, :2])
-        warped1 = warp_cubic(after.frames, flows[:, 2:])
-        with torch.no_grad():
-            own = blend_weights(before.frames, after.frames, warped0, warped1, flows, timesteps)
-            usual = mean_weights([own, *(other.weights for other in others)])
-        full = F.pixel_shuffle(paint, 2)
-        count = self.config.candidates
-        changed = (usual + LEAST_WEIGHT).log() + full[:, :count]
-        # Softmax of the sum, less the softmax without it: exactly the usual weights at the start.
-        weights = usual + changed.softmax(1) - _normalised(usual + LEAST_WEIGHT)
-        moved = [frame for other in others for frame in (other.frame0, other.frame1)]
-        candidates = (warped0, warped1, before.frames, after.frames, *moved)
+        warps = [_warped(before.frames, after.frames, flows), *others]
+        frames, weights = blended((before.frames, after.frames), warps, timesteps, said, doubt)
         return Decoded(
-            frames=weighted(candidates, weights) + doubt * full[:, count:],
+            frames=frames,
             flows=flows,
             weights=weights,
-            motion=motion,
-            times=timesteps,
+            all_flows=[warped.flows for warped in warps],
             coarse_flows=[
                 F.avg_pool2d(start, stride) + stride * correction
                 for stride, correction in zip(reversed(STRIDES[1:]), corrections, strict=False)
@@ -255,7 +240,3 @@ def _part(state: FrameState, items: slice) -> FrameState:
     return FrameState(
         frames=state.frames[items], pyramid=[p[items] for p in state.pyramid], tokens=tokens
     )
-
-
-def _normalised(weights: Tensor) -> Tensor:
-    return weights / weights.sum(1, keepdim=True)

@@ -10,6 +10,9 @@ from fractions import Fraction
 from functools import cache
 from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
+VOLATILE = {"volatile": True}
+"""Metadata of a field that is not written down."""
+
 
 class BadValue(ValueError):
     """A JSON value cannot be what is wanted; the text says where and why."""
@@ -34,7 +37,7 @@ def _object(value: Any) -> dict[str, Any]:
     known = {
         member.name: to_json(getattr(value, member.name))
         for member in dataclasses.fields(value)
-        if member.name != "extra"
+        if member.name != "extra" and not member.metadata.get("volatile")
     }
     return {**dict(getattr(value, "extra", {})), **known}
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imf_plugin.engine.render import RenderResult, render
     from imf_plugin.engine.retarget_functions import (
         encode_track,
+        encode_track_file,
         load_retargeter,
         render_track,
         retarget,
@@ -59,6 +60,7 @@ __all__ = [
     "UnreadableMedia",
     "change_fps",
     "encode_track",
+    "encode_track_file",
     "load_model",
     "load_retargeter",
     "load_track",
@@ -81,6 +83,7 @@ _LAZY = {
     "TokenTrack": "imf_plugin.motion.tracks",
     "change_fps": "imf_plugin.engine.functions",
     "encode_track": "imf_plugin.engine.retarget_functions",
+    "encode_track_file": "imf_plugin.engine.retarget_functions",
     "load_model": "imf_plugin.engine.functions",
     "load_retargeter": "imf_plugin.engine.retarget_functions",
     "load_track": "imf_plugin.motion.tracks",

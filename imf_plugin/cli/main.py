@@ -15,7 +15,7 @@ EXIT_FAILED, EXIT_CANCELLED = 1, 130
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with all subcommands."""
-    from imf_plugin.cli import benching, demo, doctor, models, retiming
+    from imf_plugin.cli import benching, demo, doctor, models, retargeting, retiming, tokens, training
 
     parser = argparse.ArgumentParser(
         prog="imf",
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"imf {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (retiming, benching, models, doctor, demo):
+    for room in (retiming, retargeting, tokens, benching, training, models, doctor, demo):
         room.add_commands(commands)
     return parser
 

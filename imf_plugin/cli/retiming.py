@@ -117,7 +117,7 @@ def _run_retime(args: argparse.Namespace) -> int:
         plan = make_plan(args.input, retime, input_rate=options.input_rate, progress=display)
         _say_plan(display, plan)
         result = render(plan, output, options=options, progress=display)
-        _say_result(display, result)
+        say_result(display, result)
     return 0
 
 
@@ -162,7 +162,7 @@ def _run_render(args: argparse.Namespace) -> int:
     output = Path(args.output) if args.output else path.with_suffix(".mp4")
     with ProgressDisplay(quiet=args.quiet) as display:
         result = render(plan, output, options=read_render_options(args), progress=display)
-        _say_result(display, result)
+        say_result(display, result)
     return 0
 
 
@@ -177,7 +177,8 @@ def _say_plan(display: ProgressDisplay, plan: RenderPlan) -> None:
     )
 
 
-def _say_result(display: ProgressDisplay, result: RenderResult) -> None:
+def say_result(display: ProgressDisplay, result: RenderResult) -> None:
+    """Tell the user what a render made."""
     for warning in result.warnings:
         display.say(f"warning: {warning}")
     display.say(

@@ -145,7 +145,7 @@ def _assemble(
                 f"{source} has frames 0 to {count - 1}, so a cut at {cut} is impossible; "
                 "give the numbers of frames that begin a new shot"
             )
-    moments = _time_map(timing, info, retime)
+    moments = time_map(timing, retime, info.frame_rate, is_constant=info.is_constant_rate)
     return RenderPlan(
         source=PlanSource(
             path=source,
@@ -173,14 +173,26 @@ def _own_warnings(source: str, count: int) -> tuple[str, ...]:
     return (f"{source} has a single frame, so there is nothing to interpolate: it is held",)
 
 
-def _time_map(timing: SourceTiming, info: MediaInfo, retime: Retime) -> TimeMap:
+def time_map(
+    timing: SourceTiming, retime: Retime, frame_rate: Fraction, *, is_constant: bool = True
+) -> TimeMap:
+    """Return what a retime makes of a clip's time, or of a token track's.
+
+    Args:
+        timing: When its frames are shown.
+        retime: What to do with time.
+        frame_rate: Its frames per second, on average if the rate varies.
+        is_constant: Whether the rate is constant.
+
+    Raises:
+        PlanError: If the request is impossible.
+    """
     if retime.factor is not None:
-        own_rate = info.frame_rate if info.is_constant_rate else None
-        return slow_motion(timing, retime.factor, own_rate)
+        return slow_motion(timing, retime.factor, frame_rate if is_constant else None)
     if retime.rate is not None:
         return constant_rate(timing, retime.rate)
     assert retime.curve is not None  # checked by Retime itself
-    return along_curve(timing, retime.curve, retime.curve_rate or info.frame_rate)
+    return along_curve(timing, retime.curve, retime.curve_rate or frame_rate)
 
 
 def fingerprint(path: Path) -> str:

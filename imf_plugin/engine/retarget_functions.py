@@ -1,6 +1,6 @@
 """Retargeting in one call: pictures, videos and token tracks, from files to files."""
 
-import hashlib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from imf_plugin.engine.retarget_sources import (
     Anchor,
     DrivingTokens,
     TrackTokens,
+    check_frame,
     choose_anchor,
     frame_tensor,
+    jpeg_of,
+    picture_of,
     read_mask,
     read_reference,
 )
@@ -30,8 +33,10 @@ from imf_plugin.media.info import ColorTags, MediaInfo
 from imf_plugin.media.output import check_output
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.models import registry
-from imf_plugin.models.retargeting import Retargeter
-from imf_plugin.motion.tracks import TokenTrack
+from imf_plugin.models.retargeting import PosingRetargeter, Retargeter
+from imf_plugin.motion.token_codec import LEAST_BITS, MOST_BITS
+from imf_plugin.motion.track_files import TrackFile, TrackWriter
+from imf_plugin.motion.tracks import TokenTrack, TrackHeader
 from imf_plugin.timeline.plan import PlanSource, RenderPlan, unchanged_plan
 
 type PathLike = str | Path
@@ -104,7 +109,7 @@ def retarget(
     picture = read_reference(reference, reference_frame)
     where = None if mask is None else read_mask(Path(mask), picture)
     with open_media(driving, frame_rate=settings.input_rate) as reader:
-        anchor_number, anchor_frame = _anchor(reader, picture, anchor, mode, progress, cancel)
+        anchor_number, anchor_frame = _anchor(reader, picture, anchor, progress, cancel)
         retargeting = Retargeting(
             used,
             picture,
@@ -138,55 +143,109 @@ def encode_track(
     model: str | Retargeter = "auto",
     anchor: int = 0,
     input_rate: Fraction | None = None,
+    device: str = "auto",
+    precision: str = "auto",
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> TokenTrack:
-    """Reduce a video to a token track.
-
-    Args:
-        source: A video, a folder of images or a printf pattern.
-        model: Name of a retargeting model, or one that is loaded.
-        anchor: Number of the frame that counts as the reference's pose.
-        input_rate: Frame rate of an image sequence.
-        progress: Called with `Progress` events of the stage ``encode``.
-        cancel: Stops the work.
+    """Reduce a video to a token track in memory; see `encode_track_file`.
 
     Raises:
         ImfError: If anything of the world is in the way.
     """
-    used = _model(model, RenderOptions())
-    with open_media(Path(source), frame_rate=input_rate) as reader:
-        _, picture = choose_anchor(
-            reader, torch.empty(0), anchor, ProgressMeter("anchor", 1, None), cancel
-        )
+    settings = RenderOptions(device=device, precision=precision, input_rate=input_rate)
+    tokens: list[Tensor] = []
+    header = _encode(source, model, anchor, settings, tokens.append, progress, cancel)
+    return TokenTrack(tokens=torch.stack(tokens), **vars(header))
+
+
+def encode_track_file(
+    source: PathLike,
+    output: PathLike,
+    *,
+    model: str | Retargeter = "auto",
+    anchor: int = 0,
+    bits: int | None = None,
+    overwrite: bool = False,
+    input_rate: Fraction | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> int:
+    """Reduce a video to a token track in a file; only packed tokens are held in memory.
+
+    Args:
+        source: A video, a folder of images or a printf pattern.
+        output: A ``.safetensors`` file.
+        model: Name of a retargeting model, or one that is loaded.
+        anchor: Number of the frame that counts as the reference's pose.
+        bits: How finely tokens are rounded, 4 to 16; what suits their kind when None.
+        overwrite: Whether an existing file may be replaced.
+        input_rate: Frame rate of an image sequence.
+        device: See `RenderOptions`.
+        precision: See `RenderOptions`.
+        progress: Called with `Progress` events of the stage ``encode``.
+        cancel: Stops the work; nothing is written then.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        ImfError: If anything of the world is in the way.
+    """
+    if bits is not None and not LEAST_BITS <= bits <= MOST_BITS:
+        raise PlanError(f"tokens are kept with {LEAST_BITS} to {MOST_BITS} bits, not {bits}")
+    settings = RenderOptions(device=device, precision=precision, input_rate=input_rate)
+    writer = TrackWriter(Path(output), bits=bits, overwrite=overwrite)
+    header = _encode(source, model, anchor, settings, writer.add, progress, cancel)
+    writer.close(header)
+    return writer.count
+
+
+def _encode(
+    source: PathLike,
+    model: str | Retargeter,
+    anchor: int,
+    settings: RenderOptions,
+    take: Callable[[Tensor], None],
+    progress: ProgressCallback | None,
+    cancel: CancelToken | None,
+) -> TrackHeader:
+    """Hand the tokens of a video over one by one, and return the rest of its track."""
+    used = _model(model, settings)
+    about = used.descriptor
+    with open_media(Path(source), frame_rate=settings.input_rate) as reader:
+        info = reader.info
+        check_frame(info.path, reader, anchor, "--anchor")
+        picture = frame_tensor(reader, anchor)
         retargeting = Retargeting(used, picture, picture)
         driving = DrivingTokens(reader, retargeting, "")
         meter = ProgressMeter("encode", driving.count, progress)
-        tokens = []
         for token in driving.tokens(0, driving.count):
             if cancel:
                 cancel.check()
-            # As the file stores it, so that a track is the same before and after saving.
-            tokens.append(token.half())
+            take(token)
             meter.advance()
-        info = reader.info
-    return TokenTrack(
-        tokens=torch.stack(tokens).float(),
-        anchor_token=tokens[anchor].float(),
-        rate=info.frame_rate,
-        model=used.descriptor.name,
-        revision=used.descriptor.revision,
-        source=Path(source).name,
-        notes={"size": f"{info.width}x{info.height}", "anchor": str(anchor)},
-    )
+        aligns = isinstance(used, PosingRetargeter)
+        return TrackHeader(
+            anchor_token=retargeting.tokens(picture[None])[0],
+            rate=info.frame_rate,
+            model=about.name,
+            revision=about.revision,
+            source=Path(source).name,
+            notes={"size": f"{info.width}x{info.height}", "anchor": str(anchor)},
+            anchor_jpeg=jpeg_of(picture) if aligns else b"",
+        )
 
 
 def render_track(
     reference: PathLike,
-    track: TokenTrack,
+    track: TokenTrack | PathLike,
     output: PathLike,
     *,
     model: str | Retargeter | None = None,
+    mode: RetargetMode = "relative",
     reference_frame: int = 0,
     strength: float = 1.0,
     smooth: int = 0,
@@ -196,7 +255,7 @@ def render_track(
     cancel: CancelToken | None = None,
     **options: Any,
 ) -> RenderResult:
-    """Play a token track on a picture; see `retarget` for the arguments.
+    """Play a token track, or a file of one, on a picture; see `retarget` for the arguments.
 
     Raises:
         ModelError: If the track belongs to another model, or another version of it.
@@ -204,37 +263,42 @@ def render_track(
     """
     reference, output = Path(reference), Path(output)
     settings = RenderOptions(**options)
-    check_request("relative", strength)
+    check_request(mode, strength)
     _check_smoothing(smooth)
-    _check_output(output, (reference,), settings)
-    used = _model(track.model if model is None else model, settings)
-    check_track(track, used)
+    sources = (reference, Path(track)) if isinstance(track, str | Path) else (reference,)
+    _check_output(output, sources, settings)
+    tokens = TrackFile(Path(track)) if isinstance(track, str | Path) else TrackTokens(track)
+    header = tokens.header
+    used = _model(header.model if model is None else model, settings)
+    check_track(header, used)
     picture = read_reference(reference, reference_frame)
     where = None if mask is None else read_mask(Path(mask), picture)
     retargeting = Retargeting.for_track(
         used,
         picture,
-        track.anchor_token,
+        header.anchor_token,
+        picture_of(header.anchor_jpeg),
+        mode=mode,
         strength=strength,
         mask=where,
         keep_background=keep_background,
     )
-    digest = hashlib.sha256(track.tokens.numpy().tobytes()).hexdigest()
-    info = _track_info(track, picture)
+    ProgressMeter("render", tokens.count, progress).note(retargeting.note)
+    info = _track_info(header, tokens.count, picture)
     job = RetargetJob(
         retargeting=retargeting,
         reference=picture,
-        tokens=TrackTokens(track, digest),
-        plan=_plan(info, digest),
+        tokens=tokens,
+        plan=_plan(info, tokens.identity),
         source=info,
         model=_identity(used),
-        request=repr((strength, picture_digest(where), keep_background)),
+        request=repr((mode, strength, picture_digest(where), keep_background)),
         smooth=smooth,
     )
     return render_retarget(job, output, settings, progress=progress, cancel=cancel)
 
 
-def check_track(track: TokenTrack, model: Retargeter) -> None:
+def check_track(track: TrackHeader, model: Retargeter) -> None:
     """Check that a track belongs to a model.
 
     Raises:
@@ -277,12 +341,9 @@ def _anchor(
     reader: Reader,
     picture: Tensor,
     anchor: Anchor,
-    mode: RetargetMode,
     progress: ProgressCallback | None,
     cancel: CancelToken | None,
 ) -> tuple[int, Tensor]:
-    if mode == "absolute":
-        return 0, frame_tensor(reader, 0)
     meter = ProgressMeter("anchor", reader.info.frame_count, progress)
     return choose_anchor(reader, picture, anchor, meter, cancel)
 
@@ -298,8 +359,7 @@ def _plan(info: MediaInfo, digest: str) -> RenderPlan:
     return unchanged_plan(source, source_timing(info), {"retarget": "every driving frame"})
 
 
-def _track_info(track: TokenTrack, picture: Tensor) -> MediaInfo:
-    count = len(track.tokens)
+def _track_info(track: TrackHeader, count: int, picture: Tensor) -> MediaInfo:
     return MediaInfo(
         path=Path(track.source),
         kind="images",

@@ -37,8 +37,11 @@ class TokenSource(Protocol):
 
     count: int
     """Number of frames."""
-    identity: str
-    """What decides the tokens, for the digest of a resumable render."""
+
+    @property
+    def identity(self) -> str:
+        """What decides the tokens, for the digest of a resumable render."""
+        ...
 
     def tokens(self, start: int, stop: int) -> Iterator[Tensor]:
         """Yield the tokens of the frames ``start`` to ``stop``, ``[*token_shape]`` each."""

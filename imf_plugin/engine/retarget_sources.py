@@ -1,24 +1,30 @@
 """Where a retargeting's parts come from: pictures, masks, anchors and tokens, from files."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
-from imf_plugin.engine.pixels import to_tensor
+from imf_plugin.engine.crops import resize
+from imf_plugin.engine.pixels import to_pixels, to_tensor
 from imf_plugin.engine.progress import CancelToken, ProgressMeter
 from imf_plugin.engine.retargeting import Retargeting, likeness
 from imf_plugin.errors import PlanError
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.media.sequences import is_image, read_image
-from imf_plugin.motion.tracks import TokenTrack
+from imf_plugin.motion.tracks import TokenTrack, TrackHeader
 
 type Anchor = int | Literal["best"]
 
 LARGEST_REFERENCE_PIXELS = 64_000_000
 _ANCHOR_CANDIDATES = 48
+_JPEG_SIDE_PX = 192
+_JPEG_QUALITY = 80
 
 
 def read_reference(path: Path, frame: int = 0) -> Tensor:
@@ -113,6 +119,25 @@ def frame_tensor(reader: Reader, frame: int) -> Tensor:
     return to_tensor(reader.frame(frame).rgb(), "cpu")[:3]
 
 
+def jpeg_of(picture: Tensor) -> bytes:
+    """Return a small JPEG of a picture ``[3, H, W]``, enough to align another picture with it."""
+    shrink = min(1.0, _JPEG_SIDE_PX / max(picture.shape[1:]))
+    size = tuple(max(8, round(side * shrink)) for side in picture.shape[1:])
+    pixels = to_pixels(resize(picture, (size[0], size[1])), deep=False)
+    _, encoded = cv2.imencode(
+        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    return encoded.tobytes()
+
+
+def picture_of(jpeg: bytes) -> Tensor | None:
+    """Return the picture ``[3, H, W]`` of a JPEG; None if there is none or it is damaged."""
+    decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if decoded is None:
+        return None
+    return to_tensor(np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8), "cpu")
+
+
 class DrivingTokens:
     """Tokens of a driving video, encoded as they are asked for."""
 
@@ -129,12 +154,18 @@ class DrivingTokens:
 
 
 class TrackTokens:
-    """Tokens of a track."""
+    """Tokens of a track in memory."""
 
-    def __init__(self, track: TokenTrack, identity: str) -> None:
+    def __init__(self, track: TokenTrack) -> None:
         self._track = track
+        self.header: TrackHeader = track
         self.count = len(track.tokens)
-        self.identity = identity
+
+    @property
+    def identity(self) -> str:
+        """What decides the tokens: a digest of them."""
+        numbers = self._track.tokens.detach().cpu().contiguous().numpy()
+        return hashlib.sha256(numbers.tobytes()).hexdigest()
 
     def tokens(self, start: int, stop: int) -> Iterator[Tensor]:
         """Yield the tokens of the frames ``start`` to ``stop``."""

@@ -14,7 +14,18 @@ from torch import Tensor
 
 from imf_plugin.engine.crops import Square, border_weight, centred_square, cut, paste
 from imf_plugin.errors import PlanError
-from imf_plugin.models.retargeting import Retargeter, check_picture
+from imf_plugin.models.retargeting import PosingRetargeter, Retargeter, check_picture
+from imf_plugin.motion.token_curves import bell, smooth_tokens
+
+__all__ = [
+    "MODES",
+    "RetargetMode",
+    "Retargeting",
+    "bell",
+    "check_request",
+    "likeness",
+    "smooth_tokens",
+]
 
 type Plane = NDArray[np.float32]
 type RetargetMode = Literal["relative", "absolute"]
@@ -60,14 +71,18 @@ class Retargeting:
         self._whole = check_picture(reference, "a reference")
         self._square = _square_for(model, reference)
         inner = self._inside(reference)
-        if mode == "absolute" or anchor is None:
+        self._anchor: Tensor | None
+        if anchor is None or (mode == "absolute" and not isinstance(model, PosingRetargeter)):
             # The pose itself: measured from the reference, not from a driving frame.
-            self._anchor: Tensor | None = inner
+            self._anchor = inner
             self._state = model.encode_reference(inner)
             self._anchor_token = model.reference_token(self._state)
         else:
             self._anchor = _inside(model, check_picture(anchor, "an anchor"))
-            self._state = model.encode_reference(inner, self._anchor)
+            if mode == "absolute" and isinstance(model, PosingRetargeter):
+                self._state = model.encode_posed_reference(inner, self._anchor)
+            else:
+                self._state = model.encode_reference(inner, self._anchor)
             self._anchor_token = model.encode_tokens(self._anchor[None], self._anchor)[0]
         self._own_token = model.reference_token(self._state)
         self._weight = self._where_to_change(mask, keep_background)
@@ -78,22 +93,37 @@ class Retargeting:
         model: Retargeter,
         reference: Tensor,
         anchor_token: Tensor,
+        anchor: Tensor | None = None,
         *,
+        mode: RetargetMode = "relative",
         strength: float = 1.0,
         mask: Tensor | None = None,
         keep_background: bool = False,
     ) -> "Retargeting":
-        """Return a retargeting by stored tokens, whose anchor is known by its token alone."""
+        """Return a retargeting by stored tokens.
+
+        Args:
+            model: The retargeting model.
+            reference: The picture that shall move, ``[3, H, W]``.
+            anchor_token: The anchor's token, ``[*token_shape]``.
+            anchor: A picture of the anchor, however small, for a model that aligns it.
+            mode: See `Retargeting`.
+            strength: See `Retargeting`.
+            mask: See `Retargeting`.
+            keep_background: See `Retargeting`.
+        """
+        aligns = isinstance(model, PosingRetargeter)
         made = cls(
             model,
             reference,
-            None,
-            mode="absolute",
+            anchor if aligns else None,
+            mode=mode,
             strength=strength,
             mask=mask,
             keep_background=keep_background,
         )
-        made._anchor_token = anchor_token
+        if aligns or mode == "relative":
+            made._anchor_token = anchor_token
         return made
 
     @property
@@ -145,33 +175,6 @@ def check_request(mode: str, strength: float) -> None:
         raise PlanError(f"there is no retargeting mode {mode!r}; give relative or absolute")
     if not 0 <= strength <= LARGEST_STRENGTH:
         raise PlanError(f"the strength must be from 0 to {LARGEST_STRENGTH:g}, not {strength}")
-
-
-def smooth_tokens(tokens: Tensor, radius_frames: int) -> Tensor:
-    """Smooth tokens ``[T, ...]`` over time with a bell of ``radius_frames`` to either side.
-
-    The ends are repeated outwards, so the number of frames stays. A radius of 0 changes nothing.
-    """
-    if radius_frames < 0:
-        raise ValueError(f"a radius is 0 or more frames, got {radius_frames = }")
-    if radius_frames == 0 or len(tokens) == 0:
-        return tokens
-    weights = bell(radius_frames)
-    places = torch.arange(len(tokens))
-    smoothed = torch.zeros_like(tokens)
-    for offset, weight in zip(range(-radius_frames, radius_frames + 1), weights, strict=True):
-        smoothed += weight * tokens[(places + offset).clamp(0, len(tokens) - 1)]
-    return smoothed
-
-
-def bell(radius_frames: int) -> list[float]:
-    """Return the ``2 * radius + 1`` weights of a binomial-like bell; they sum to 1."""
-    sigma = max(0.5, radius_frames / 2)
-    heights = [
-        float(np.exp(-0.5 * (offset / sigma) ** 2))
-        for offset in range(-radius_frames, radius_frames + 1)
-    ]
-    return [height / sum(heights) for height in heights]
 
 
 def likeness(reference: Tensor, frame: Tensor) -> float:

@@ -73,6 +73,24 @@ class Retargeter(Protocol):
         ...
 
 
+@runtime_checkable
+class PosingRetargeter(Retargeter, Protocol):
+    """A retargeter that counts all motion from an anchor, which it aligns with the reference.
+
+    Its tokens know no pose of their own, so for the mode ``absolute`` it lays the reference as the
+    anchor stands; and tracks of it carry a small picture of the anchor.
+    """
+
+    def encode_posed_reference(self, image: Tensor, anchor: Tensor) -> ReferenceState:
+        """Encode the picture ``[3, H, W]`` so that it stands where the anchor's subject stands.
+
+        Args:
+            image: ``[3, H, W]``.
+            anchor: ``[3, h, w]``.
+        """
+        ...
+
+
 def check_picture(picture: Tensor, what: str) -> Tensor:
     """Return a picture after checking it.
 

@@ -1,7 +1,8 @@
-"""Token tracks: the motion of a video as a few numbers per frame, in a file of its own.
+"""Token tracks: the motion of a video as a few numbers per frame, in memory and in a file.
 
 A track holds one token per frame at a constant rate, and says which model it belongs to. The file
-is safetensors: tokens as float16, everything else as text in its header.
+is safetensors: tokens packed in chunks (see `token_codec`), everything else as text in its header.
+`track_files` writes and reads tracks of any length without holding all of their tokens.
 """
 
 from dataclasses import dataclass, field
@@ -9,22 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from imf_plugin.errors import OutputRefused, UnreadableMedia
-
-FORMAT = "imf-tokens"
-VERSION = "1"
+from imf_plugin.motion.token_codec import default_bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenTrack:
-    """The motion of a video."""
+class TrackHeader:
+    """All of a track but its tokens."""
 
-    tokens: Tensor
-    """``[T, *token_shape]`` float32."""
     anchor_token: Tensor
     """``[*token_shape]``: the token of the frame that counts as the reference's pose."""
     rate: Fraction
@@ -37,6 +31,26 @@ class TokenTrack:
     """What was encoded, for people to read."""
     notes: dict[str, str] = field(default_factory=dict)
     """More about it, for people to read."""
+    anchor_jpeg: bytes = b""
+    """A small picture of the anchor frame, for models that align it with the reference."""
+
+    @property
+    def numbers_per_frame(self) -> int:
+        """How many numbers a frame's token is."""
+        return self.anchor_token.numel()
+
+    @property
+    def token_shape(self) -> tuple[int, ...]:
+        """Shape of one token."""
+        return tuple(self.anchor_token.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenTrack(TrackHeader):
+    """The motion of a video."""
+
+    tokens: Tensor
+    """``[T, *token_shape]`` float32."""
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""
@@ -53,75 +67,41 @@ class TokenTrack:
         """Seconds."""
         return len(self.tokens) / self.rate
 
-    @property
-    def numbers_per_frame(self) -> int:
-        """How many numbers a frame's token is."""
-        return self.anchor_token.numel()
 
-
-def save_track(track: TokenTrack, path: Path, *, overwrite: bool = False) -> None:
+def save_track(
+    track: TokenTrack, path: Path | str, *, bits: int | None = None, overwrite: bool = False
+) -> None:
     """Write a track; the file appears under its name only when it is complete.
+
+    Args:
+        track: What to write.
+        path: A ``.safetensors`` file.
+        bits: How finely tokens are rounded, 4 to 16; what suits their kind when None.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
         OutputRefused: If the file exists and may not be replaced, or cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise OutputRefused(f"{path} exists; add --overwrite to replace it")
-    about = {
-        "format": FORMAT,
-        "version": VERSION,
-        "rate": str(track.rate),
-        "model": track.model,
-        "revision": track.revision,
-        "source": track.source,
-        **{f"note {name}": text for name, text in track.notes.items()},
-    }
-    tensors = {
-        "tokens": track.tokens.detach().to("cpu", torch.float16).contiguous(),
-        "anchor": track.anchor_token.detach().to("cpu", torch.float16).contiguous(),
-    }
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        save_file(tensors, temporary, about)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputRefused(f"{path} cannot be written: {error}") from None
+    from imf_plugin.motion.track_files import TrackWriter
+
+    writer = TrackWriter(
+        Path(path),
+        bits=default_bits(track.token_shape) if bits is None else bits,
+        overwrite=overwrite,
+    )
+    for token in track.tokens:
+        writer.add(token)
+    writer.close(track)
 
 
-def load_track(path: Path) -> TokenTrack:
+def load_track(path: Path | str) -> TokenTrack:
     """Read a track.
 
     Raises:
         UnreadableMedia: If the file is missing, damaged, or no token track of this version.
     """
-    if not path.is_file():
-        raise UnreadableMedia(f"{path} does not exist; give a file made by 'imf tokens encode'")
-    try:
-        with safe_open(path, framework="pt") as stored:
-            about = dict(stored.metadata() or {})
-            if about.get("format") != FORMAT:
-                raise UnreadableMedia(
-                    f"{path} is no token track; give a file made by 'imf tokens encode'"
-                )
-            if about.get("version") != VERSION:
-                raise UnreadableMedia(
-                    f"{path} is a token track of version {about.get('version')}, which this "
-                    f"imf_plugin (version {VERSION}) cannot read; encode it again"
-                )
-            tokens, anchor = stored.get_tensor("tokens"), stored.get_tensor("anchor")
-        return TokenTrack(
-            tokens=tokens.float(),
-            anchor_token=anchor.float(),
-            rate=Fraction(about["rate"]),
-            model=about["model"],
-            revision=about["revision"],
-            source=about.get("source", ""),
-            notes={
-                name.removeprefix("note "): text
-                for name, text in about.items()
-                if name.startswith("note ")
-            },
-        )
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise UnreadableMedia(f"{path} is a damaged token track ({error})") from None
+    from imf_plugin.motion.track_files import TrackFile
+
+    file = TrackFile(Path(path))
+    tokens = torch.stack(list(file.tokens(0, file.count)))
+    return TokenTrack(tokens=tokens, **vars(file.header))

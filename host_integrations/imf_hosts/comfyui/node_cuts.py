@@ -27,14 +27,8 @@ class SceneCuts(io.ComfyNode):
             "the list to the cuts input of other nodes, after editing it if you like.",
             search_aliases=["scene detection", "shot boundary", "cut detection", "imf"],
             inputs=[
-                io.DynamicCombo.Input(
-                    "source",
-                    options=[
-                        io.DynamicCombo.Option("images", [inputs.images_input("The frames.")]),
-                        io.DynamicCombo.Option("video", [inputs.video_input()]),
-                    ],
-                    tooltip="What is connected.",
-                ),
+                io.Image.Input("images", optional=True, tooltip="The frames, or connect a video."),
+                io.Video.Input("video", optional=True, tooltip="The video, or connect images."),
                 io.Float.Input(
                     "threshold",
                     default=3.0,
@@ -56,18 +50,19 @@ class SceneCuts(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source: dict[str, Any], threshold: float) -> Any:
+    def execute(cls, threshold: float, images: Tensor | None = None, video: Any = None) -> Any:
         """Look at every frame once."""
+        if (images is None) == (video is None):
+            raise ValueError("connect either images or a video, and not both")
         with clear_errors():
-            if source["source"] == "images":
-                images = source["images"]
+            if images is not None:
                 check_images(images)
                 cuts = find_batch_cuts(
                     images, threshold, mm.throw_exception_if_processing_interrupted
                 )
                 preview = images[[0, *cuts][:_MOST_SHOWN]]
             else:
-                cuts, preview = _in_video(source["video"], threshold)
+                cuts, preview = _in_video(video, threshold)
         return io.NodeOutput(requests.write_cuts(cuts), len(cuts), preview)
 
 

@@ -57,8 +57,8 @@ class SlowMotion(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, cuts: str | None = None) -> bool | str:
-        """Check the list of cuts before anything runs."""
+    def validate_inputs(cls, retime: Any = None, cuts: str | None = None) -> bool | str:
+        """Check the list of cuts before anything runs; ComfyUI passes dynamic inputs anyway."""
         return inputs.cuts_error(cuts)
 
     @classmethod
@@ -160,8 +160,8 @@ class VideoSlowMotion(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, cuts: str | None = None) -> bool | str:
-        """Check the list of cuts before anything runs."""
+    def validate_inputs(cls, retime: Any = None, cuts: str | None = None) -> bool | str:
+        """Check the list of cuts before anything runs; ComfyUI passes dynamic inputs anyway."""
         return inputs.cuts_error(cuts)
 
     @classmethod

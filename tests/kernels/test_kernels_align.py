@@ -50,6 +50,26 @@ def test_half_precision_is_summed_in_float32(
     )
 
 
+@pytest.mark.parametrize("window", [None, 2])
+def test_autocast_takes_nothing_from_the_precision(
+    close: Check, backend: str, device: torch.device, window: int | None
+) -> None:
+    key_grid = None if window is None else (6, 11)
+
+    def aligned() -> list[torch.Tensor]:
+        parts = [part.clone().requires_grad_() for part in given]
+        out = align(*parts, xy, xy, window, key_grid=key_grid, backend=backend)
+        total = torch.stack([part.square().sum() for part in out]).sum()
+        return [*out, *torch.autograd.grad(total, parts)]
+
+    given, xy = features(66, 66, 16, 8, device), grid(6, 11).to(device)
+    expected = aligned()
+    with torch.autocast(device.type, torch.bfloat16):
+        found = aligned()
+    for one, other in zip(found, expected, strict=True):
+        close(one, other)
+
+
 @pytest.mark.parametrize(("window", "spread"), [(1, 9.0), (2, 300.0)])
 def test_windowed_alignment_and_its_gradients_match_the_definition(
     compare: Compare, backend: str, device: torch.device, window: int, spread: float

@@ -32,7 +32,8 @@ def align(
 
         aligned: cpu.Aligned = forward(query, key, value, query_xy, key_xy, view, scale, keep)
         return (*aligned,)
-    return (*cpu.forward(query, key, value, query_xy, key_xy, view, scale, keep),)
+    with _precisely(query):
+        return (*cpu.forward(query, key, value, query_xy, key_xy, view, scale, keep),)
 
 
 @torch.library.custom_op("imf::align_backward", mutates_args=())
@@ -64,7 +65,13 @@ def align_backward(
 
         given: Three = backward(gradients, *inputs)
         return given
-    return cpu.backward(gradients, *inputs)
+    with _precisely(query):
+        return cpu.backward(gradients, *inputs)
+
+
+def _precisely(query: torch.Tensor) -> torch.autocast:
+    """Without autocast: it would take sums that are kept in float32 down to the half precision."""
+    return torch.autocast(query.device.type, enabled=False)
 
 
 def _window(centre: torch.Tensor | None, window: list[int]) -> cpu.Window | None:

@@ -1,0 +1,117 @@
+"""Weights of retargeting models on disk: one safetensors file, and a card that says what it is.
+
+The card ``NAME.json`` holds the network's configuration, the digest of the weights and what
+`imf models info` shows: training data and its licences, steps, hours, hardware, scores.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from imf_plugin.errors import ModelError
+
+_ADVICE = "reinstall imf-plugin, or use --model transport, which needs no weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightCard:
+    """What stands beside a file of weights."""
+
+    config: dict[str, Any]
+    """Of the network, as its configuration class writes it."""
+    sha256: str
+    parameters: int
+    details: dict[str, str]
+    """Rows for people: training data, licences, steps, hours, hardware, scores."""
+
+
+def shipped_folder() -> Path:
+    """Return where the package keeps its weights."""
+    return Path(str(resources.files("imf_plugin.models"))) / "weights"
+
+
+def read_weight_card(name: str, folder: Path | None = None) -> WeightCard:
+    """Return the card of a model.
+
+    Raises:
+        ModelError: If it is missing or not a card.
+    """
+    path = (folder or shipped_folder()) / f"{name}.json"
+    try:
+        content = json.loads(path.read_text())
+        return WeightCard(
+            config=dict(content["config"]),
+            sha256=content["sha256"],
+            parameters=int(content["parameters"]),
+            details=dict(content["details"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"the description of the model's weights, {path}, is missing or damaged: {_ADVICE}"
+        ) from error
+
+
+def read_weights(name: str, folder: Path | None = None) -> tuple[dict[str, Tensor], WeightCard]:
+    """Return a model's weights in float32, and its card.
+
+    Raises:
+        ModelError: If the weights are missing, damaged or not those of the card.
+    """
+    import safetensors.torch
+
+    card = read_weight_card(name, folder)
+    path = (folder or shipped_folder()) / f"{name}.safetensors"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the weights {path} cannot be read: {_ADVICE}") from error
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise ModelError(f"the weights {path} are damaged or not the ones released: {_ADVICE}")
+    try:
+        tensors = safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"the weights {path} are damaged: {_ADVICE}") from error
+    return {key: value.float() for key, value in tensors.items()}, card
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+    """Give a network its weights.
+
+    Raises:
+        ModelError: If they do not fit.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(f"the weights of {name} do not fit this version: {_ADVICE}") from error
+
+
+def write_weights(
+    folder: Path,
+    name: str,
+    config: dict[str, Any],
+    tensors: dict[str, Tensor],
+    details: dict[str, str],
+) -> Path:
+    """Write weights (as float16) and their card; return the file of the weights."""
+    import safetensors.torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    halves = {key: value.detach().cpu().half().contiguous() for key, value in tensors.items()}
+    # Not `save_file`, whose files only their owner may read.
+    content = safetensors.torch.save(halves)
+    path.write_bytes(content)
+    card = {
+        "config": config,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "parameters": sum(value.numel() for value in halves.values()),
+        "details": details,
+    }
+    (folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    return path

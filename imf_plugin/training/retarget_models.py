@@ -1,0 +1,49 @@
+"""Retargeting models by name or straight from a training run."""
+
+from pathlib import Path
+
+from imf_plugin.models.imf.compact import CompactImf
+from imf_plugin.models.imf.config import CompactConfig
+from imf_plugin.models.imf.fitting import FitOptions
+from imf_plugin.models.imf.retargeter import ImfRetargeter
+from imf_plugin.models.registry import load_retargeter
+from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.training.checkpoint import load_checkpoint
+
+GUESS = ":guess"
+"""Behind a checkpoint or ``imf``: tokens as the encoder reads them, not fitted."""
+
+
+def named_retargeter(name: str) -> Retargeter:
+    """Return a shipped model, or the one of a training checkpoint's folder.
+
+    Raises:
+        ModelError: If there is no such model or checkpoint.
+    """
+    plain = name.removesuffix(GUESS)
+    fit = None if name.endswith(GUESS) else FitOptions()
+    if (Path(plain) / "facts.json").exists():
+        network = checkpoint_network(Path(plain))
+        return ImfRetargeter(network, fit=fit)
+    model = load_retargeter(plain)
+    if isinstance(model, ImfRetargeter):
+        model.fit = fit
+    return model
+
+
+def checkpoint_network(folder: Path) -> CompactImf:
+    """Return the averaged network of a checkpoint.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    tensors, facts = load_checkpoint(folder)
+    network = CompactImf(CompactConfig.from_dict(facts["network"]))
+    network.load_state_dict(
+        {
+            name.removeprefix("ema."): value
+            for name, value in tensors.items()
+            if name.startswith("ema.")
+        }
+    )
+    return network.eval()

@@ -1,0 +1,1 @@
+"""Reports on retargeting models; each prints its lines as it finds them."""

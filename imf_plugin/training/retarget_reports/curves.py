@@ -1,0 +1,130 @@
+"""Three of four frames left out: tokens interpolated in several ways, and pixels by `flow`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imf_plugin.models.registry import load_interpolator
+from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.training.retarget_figures import CONTROLS, Figure, draw_controls
+from imf_plugin.training.retarget_reports.figures import SIDE_PX, UNSEEN, as_tensor
+from imf_plugin.training.retarget_reports.reenactment import clips_in, squares
+
+STEP = 4
+"""One of so many frames is kept."""
+LENGTH = 25
+FIGURES = 4
+
+type Curve = Callable[[Tensor, int], Tensor]
+"""From kept tokens ``[K, D]`` and the step to all tokens ``[(K - 1) * step + 1, D]``."""
+
+
+def report(model: Retargeter, paths: Sequence[Path]) -> Iterator[str]:
+    """Yield the PSNR of left-out frames for each curve and for `flow`: figures, then clips."""
+    names = ["all tokens", *CURVES, "flow"]
+    yield f"{'PSNR dB of left-out frames':36s}" + "".join(f"{name:>12s}" for name in names)
+    rows = []
+    for number in range(FIGURES):
+        rows.append(left_out(model, figure_clip(number)))
+        yield _line(f"figure {number}", rows[-1])
+    yield _line("mean of figures", np.mean(rows, axis=0).tolist())
+    rows = []
+    for path in clips_in(paths):
+        clip = squares(path, 10_000, SIDE_PX)[:LENGTH]
+        if len(clip) > STEP:
+            rows.append(left_out(model, clip[: (len(clip) - 1) // STEP * STEP + 1]))
+            yield _line(path.stem[:35], rows[-1])
+    if rows:
+        yield _line("mean of clips", np.mean(rows, axis=0).tolist())
+
+
+def figure_clip(number: int) -> Tensor:
+    """Return an unseen figure whose controls swing smoothly, ``[LENGTH, 3, S, S]``."""
+    random = np.random.default_rng([13, number])
+    figure = Figure(looks=UNSEEN + number, proportions=UNSEEN + number, side_px=SIDE_PX)
+    start, end = draw_controls(random, 0.8), draw_controls(random, 0.8)
+    phases = random.uniform(0, 0.2, len(CONTROLS))
+    pictures = []
+    for index in range(LENGTH):
+        turn = 2 * np.pi * (index / LENGTH + phases)
+        share = (1 - np.cos(turn)) / 2
+        pictures.append(as_tensor(figure.picture(start + share * (end - start))))
+    return torch.stack(pictures)
+
+
+def left_out(model: Retargeter, clip: Tensor) -> list[float]:
+    """Return the PSNR of the left-out frames: from all tokens, by each curve, by `flow`."""
+    state = model.encode_reference(clip[0], clip[0])
+    every = model.encode_tokens(clip, clip[0])
+    missing = [index for index in range(len(clip)) if index % STEP]
+    truth = clip[missing]
+    scores = [psnr_db(model.render(state, every[missing]), truth)]
+    for curve in CURVES.values():
+        scores.append(psnr_db(model.render(state, curve(every[::STEP], STEP)[missing]), truth))
+    flow = load_interpolator("flow")
+    between = []
+    for first in range(0, len(clip) - 1, STEP):
+        times = [step / STEP for step in range(1, STEP)]
+        between.append(flow.interpolate(clip[first], clip[first + STEP], times))
+    return [*scores, psnr_db(torch.cat(between), truth)]
+
+
+def linear(kept: Tensor, step: int) -> Tensor:
+    """Return tokens on straight lines between the kept ones."""
+    place = torch.arange((len(kept) - 1) * step + 1) / step
+    first = place.floor().long().clamp(max=len(kept) - 2)
+    share = (place - first)[:, None]
+    return kept[first] * (1 - share) + kept[first + 1] * share
+
+
+def spherical(kept: Tensor, step: int) -> Tensor:
+    """Return tokens on arcs around the mean of the kept ones, lengths on lines."""
+    centre = kept.mean(0)
+    around = kept - centre
+    length = around.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    unit = around / length
+    place = torch.arange((len(kept) - 1) * step + 1) / step
+    first = place.floor().long().clamp(max=len(kept) - 2)
+    share = (place - first)[:, None]
+    angle = (unit[first] * unit[first + 1]).sum(1, keepdim=True).clamp(-1, 1).acos()
+    sine = angle.sin().clamp_min(1e-6)
+    arc = ((1 - share) * angle).sin() / sine * unit[first]
+    arc = arc + (share * angle).sin() / sine * unit[first + 1]
+    straight = unit[first] * (1 - share) + unit[first + 1] * share
+    direction = torch.where(angle < 1e-3, straight, arc)
+    reach = length[first] * (1 - share) + length[first + 1] * share
+    found: Tensor = centre + direction * reach
+    return found
+
+
+def cubic(kept: Tensor, step: int) -> Tensor:
+    """Return tokens on Catmull-Rom curves through the kept ones."""
+    padded = torch.cat([2 * kept[:1] - kept[1:2], kept, 2 * kept[-1:] - kept[-2:-1]])
+    place = torch.arange((len(kept) - 1) * step + 1) / step
+    first = place.floor().long().clamp(max=len(kept) - 2)
+    t = (place - first)[:, None]
+    p0, p1, p2, p3 = (padded[first + index] for index in range(4))
+    slope1, slope2 = (p2 - p0) / 2, (p3 - p1) / 2
+    return (
+        p1 * (2 * t**3 - 3 * t**2 + 1)
+        + slope1 * (t**3 - 2 * t**2 + t)
+        + p2 * (3 * t**2 - 2 * t**3)
+        + slope2 * (t**3 - t**2)
+    )
+
+
+CURVES: dict[str, Curve] = {"linear": linear, "spherical": spherical, "cubic": cubic}
+
+
+def psnr_db(found: Tensor, truth: Tensor) -> float:
+    """Return the mean over the pictures of the PSNR of 8-bit values."""
+    difference = (found.clamp(0, 1) * 255).round() - (truth * 255).round()
+    mean_square = difference.square().mean((1, 2, 3)).clamp_min(1e-3)
+    return float((10 * torch.log10(255**2 / mean_square)).mean())
+
+
+def _line(name: str, scores: Sequence[float]) -> str:
+    return f"{name:36s}" + "".join(f"{score:12.2f}" for score in scores)

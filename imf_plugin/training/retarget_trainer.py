@@ -1,0 +1,287 @@
+"""Trains the compact Implicit Motion Function: boxed in time, resumable to the step."""
+
+import json
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imf_plugin.models.imf.compact import CompactDecoded, CompactImf, shown
+from imf_plugin.models.imf.config import COMPACT, CompactConfig
+from imf_plugin.training import losses
+from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from imf_plugin.training.retarget_data import RetargetBatch, RetargetDataOptions, RetargetSamples
+from imf_plugin.training.retarget_validation import RetargetScores, score_held_out
+
+log = logging.getLogger(__name__)
+
+LONGEST_STEP_SECONDS = 30.0
+"""A step that took longer was stopped in between; only so much is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetargetRecipe:
+    """Everything that decides a run, apart from its data and its time."""
+
+    network: CompactConfig = COMPACT
+    data: RetargetDataOptions = field(default_factory=RetargetDataOptions)
+    references: int = 2
+    """References in a step; each comes with `RetargetDataOptions.moments`."""
+    total_steps: int = 6000
+    """The learning rate falls along a cosine until this step."""
+    learning_rate: float = 5e-4
+    final_learning_rate: float = 2e-5
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    gradient_norm: float = 1.0
+    ema_decay: float = 0.998
+    laplacian_weight: float = 0.03
+    census_weight: float = 0.0
+    """Structure without brightness, in place of the perceptual network that is not at hand."""
+    flow_weight: float = 0.01
+    """Of the error against known flows, in pixels of the network's side."""
+    token_weight: float = 1e-4
+    """Of the tokens' mean square, which keeps them of one scale."""
+    absolute_weight: float = 0.01
+    """Of the difference between tokens read from single pictures and from motion."""
+    absolute_every: int = 4
+    """Steps from one time that this is trained to the next."""
+    precision: str = "bf16"
+    """Of the forward pass: ``fp32`` or ``bf16``."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetargetRunOptions:
+    """Where a run reads and writes, and how long it takes."""
+
+    cache: Path
+    output: Path
+    """Folder of the run: ``last/`` and ``best/`` checkpoints, ``log.jsonl``, ``grid_*.png``."""
+    minutes: float = math.inf
+    save_every_minutes: float = 3.0
+    validate_every_minutes: float = 10.0
+    log_every_steps: int = 50
+    start: dict[str, Tensor] | None = None
+    """Weights to begin with, where the run has no checkpoint yet."""
+
+
+class RetargetTrainer:
+    """One run of a recipe."""
+
+    def __init__(self, recipe: RetargetRecipe, options: RetargetRunOptions) -> None:
+        self.recipe, self.options = recipe, options
+        torch.manual_seed(recipe.seed)
+        self.network = CompactImf(recipe.network)
+        if options.start is not None:
+            self.network.load_state_dict(options.start)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = {key: value.clone() for key, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+        )
+        self.step = 0
+        self.trained_seconds = 0.0
+        self.best_db = -math.inf
+
+    def run(self) -> None:
+        """Train until the time or the steps are used up; goes on from ``last/`` if it is there."""
+        self.options.output.mkdir(parents=True, exist_ok=True)
+        if (self.options.output / "last" / "facts.json").exists():
+            self.resume(self.options.output / "last")
+        samples = RetargetSamples(self.options.cache, self.recipe.data)
+        began = self.trained_seconds
+        saved = validated = noted = self.trained_seconds
+        figures: list[Tensor] = []
+        last = time.monotonic()
+        while True:
+            figures.append(self.train_step(self._batch(samples)))
+            now = time.monotonic()
+            self.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
+            last = now
+            if self.step % self.options.log_every_steps == 0:
+                self._note(figures, self.trained_seconds - noted)
+                figures, noted = [], self.trained_seconds
+            done = self.step >= self.recipe.total_steps
+            done = done or self.trained_seconds - began >= 60 * self.options.minutes
+            if done or self.trained_seconds - saved >= 60 * self.options.save_every_minutes:
+                self.save("last")
+                saved = self.trained_seconds
+            if done or self.trained_seconds - validated >= 60 * self.options.validate_every_minutes:
+                self.validate()
+                validated = self.trained_seconds
+                last = time.monotonic()
+            if done:
+                break
+
+    def train_step(self, batch: RetargetBatch) -> Tensor:
+        """Take one step and return (loss, photometric part, flow part), detached."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        parts = self.loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        parts[0].backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
+        self.optimiser.step()
+        self.step += 1
+        self._follow()
+        return parts.detach()
+
+    def loss(self, batch: RetargetBatch) -> Tensor:
+        """Return the weighted sum of losses, and two of its parts without weight, ``[3]``."""
+        recipe = self.recipe
+        count = len(batch.reference)
+        times = len(batch.target) // count
+        half = recipe.precision == "bf16"
+        reads_all = self.step % recipe.absolute_every == 0
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            pictures = torch.cat([batch.reference, batch.driving]) if reads_all else batch.reference
+            read = self.network.tokens(pictures).float()
+            anchors = batch.anchor.repeat_interleave(times, 0)
+            moved = self.network.moved_tokens(batch.driving, anchors, batch.motion).float()
+            own = read[:count].repeat_interleave(times, 0)
+            reference = self.network.reference(batch.reference, read[:count])
+            decoded = self.network.decode(reference, own + moved)
+        decoded = CompactDecoded(
+            flow=decoded.flow.float(),
+            paint=decoded.paint.float(),
+            coarse_flows=[flow.float() for flow in decoded.coarse_flows],
+        )
+        pictures = batch.reference.repeat_interleave(times, 0)
+        found = shown(pictures, decoded, recipe.network.size_px)
+        picture = losses.charbonnier(found, batch.target)
+        picture = picture + recipe.laplacian_weight * losses.laplacian(found, batch.target)
+        if recipe.census_weight:
+            picture = picture + recipe.census_weight * losses.census(found, batch.target)
+        flow = self._flow_error(decoded, batch.flow)
+        total = picture + recipe.flow_weight * flow
+        total = total + recipe.token_weight * (read.square().mean() + moved.square().mean())
+        if reads_all:
+            # The encoder of single pictures learns from the one that sees motion, not vice versa.
+            absolute = (read[count:] - own - moved.detach()).square().mean()
+            total = total + recipe.absolute_weight * absolute
+        return torch.stack([total, picture, flow])
+
+    def _flow_error(self, decoded: CompactDecoded, truth: Tensor) -> Tensor:
+        total = losses.flow_error(decoded.flow, truth)
+        for flow in decoded.coarse_flows:
+            total = total + 0.3 * losses.flow_error(flow, truth)
+        return total
+
+    def _batch(self, samples: RetargetSamples) -> RetargetBatch:
+        size = self.recipe.references
+        batch = samples.batch(self.step * size, size)
+        moved = {
+            name: plane.contiguous(memory_format=torch.channels_last)
+            for name, plane in vars(batch).items()
+        }
+        return RetargetBatch(**moved)
+
+    def validate(self) -> None:
+        """Score the averaged weights on held-out clips, note the figures and keep the best."""
+        scores = score_held_out(
+            self.averaged(), self.options.cache, self.options.output / f"grid_{self.step:06d}.png"
+        )
+        log.info("step %d held out: %s", self.step, scores)
+        self._record({"kind": "held_out", **asdict(scores)})
+        if scores.psnr_db > self.best_db:
+            self.best_db = scores.psnr_db
+            self.save("best")
+
+    def averaged(self) -> CompactImf:
+        """Return a network with the averaged weights."""
+        network = CompactImf(self.recipe.network)
+        network.load_state_dict(self.ema)
+        return network.eval()
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint into the run's folder."""
+        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
+        facts = {
+            "network": self.recipe.network.to_dict(),
+            "step": self.step,
+            "batch_size": self.recipe.references * self.recipe.data.moments,
+            "trained_seconds": self.trained_seconds,
+            "best_db": None if math.isinf(self.best_db) else self.best_db,
+            "device": "cpu",
+            "threads": torch.get_num_threads(),
+        }
+        save_checkpoint(self.options.output / name, tensors, facts)
+
+    def resume(self, folder: Path) -> None:
+        """Take up the state of a checkpoint.
+
+        Raises:
+            ModelError: If there is none.
+        """
+        tensors, facts = load_checkpoint(folder)
+        self.network.load_state_dict(_below(tensors, "network."))
+        self.ema = _below(tensors, "ema.")
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "adam.").items():
+            index, _, name = key.partition(".")
+            states.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.step = int(facts["step"])
+        self.trained_seconds = float(facts["trained_seconds"])
+        best = facts["best_db"]
+        self.best_db = -math.inf if best is None else float(best)
+        log.info("going on from step %d of %s", self.step, folder)
+
+    def _learning_rate(self) -> float:
+        recipe = self.recipe
+        if self.step < recipe.warmup_steps:
+            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
+        swing = (1 + math.cos(math.pi * min(1.0, self.step / recipe.total_steps))) / 2
+        return recipe.final_learning_rate + swing * (
+            recipe.learning_rate - recipe.final_learning_rate
+        )
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            self.ema[name].lerp_(value, 1 - decay)
+
+    def _note(self, figures: list[Tensor], seconds: float) -> None:
+        loss, picture, flow = torch.stack(figures).mean(0).tolist()
+        rate = len(figures) * self.recipe.references * self.recipe.data.moments / max(seconds, 1e-9)
+        log.info(
+            "step %d of %d, loss %.4f picture %.4f flow %.3f px, %.1f moments/s, %.1f min",
+            self.step,
+            self.recipe.total_steps,
+            loss,
+            picture,
+            flow,
+            rate,
+            self.trained_seconds / 60,
+        )
+        self._record(
+            {"kind": "train", "loss": loss, "picture": picture, "flow": flow, "rate": rate}
+        )
+
+    def _record(self, row: dict[str, object]) -> None:
+        entry = {"step": self.step, "minutes": round(self.trained_seconds / 60, 2), **row}
+        with (self.options.output / "log.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+__all__ = ["RetargetRecipe", "RetargetRunOptions", "RetargetScores", "RetargetTrainer"]

@@ -57,10 +57,10 @@ def test_autocast_takes_nothing_from_the_precision(
     key_grid = None if window is None else (6, 11)
 
     def aligned() -> list[torch.Tensor]:
-        parts = [part.clone().requires_grad_() for part in given]
-        out = align(*parts, xy, xy, window, key_grid=key_grid, backend=backend)
+        q, k, v = (part.clone().requires_grad_() for part in given)
+        out = align(q, k, v, xy, xy, window, key_grid=key_grid, backend=backend)
         total = torch.stack([part.square().sum() for part in out]).sum()
-        return [*out, *torch.autograd.grad(total, parts)]
+        return [*out, *torch.autograd.grad(total, [q, k, v])]
 
     given, xy = features(66, 66, 16, 8, device), grid(6, 11).to(device)
     expected = aligned()

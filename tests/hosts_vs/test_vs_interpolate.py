@@ -63,7 +63,7 @@ def test_frames_do_not_depend_on_the_order_of_requests(
     format_: str, paint: Callable[..., Any], samples_of: Any, shuffled: Any
 ) -> None:
     clip = paint(getattr(vs, format_))
-    options = {"model": "flow", "cache_frames": 2}
+    options: dict[str, Any] = {"model": "flow", "cache_frames": 2}
     ordered = [samples_of(f) for f in interpolate(clip, "5/2", **options).frames(prefetch=1)]
 
     for seed in (1, 2):

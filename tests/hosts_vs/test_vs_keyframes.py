@@ -20,6 +20,10 @@ class Value:
     size_bytes: int = 10
 
 
+def giving(number: int, size_bytes: int = 10) -> Callable[[], Value]:
+    return lambda: Value(number, size_bytes)
+
+
 def test_a_value_under_way_is_waited_for_and_computed_once() -> None:
     cache: KeyframeCache[Value] = KeyframeCache(4, 1000)
     begun, go_on, computed = threading.Event(), threading.Event(), []
@@ -57,21 +61,21 @@ def test_a_failure_is_forgotten() -> None:
 def test_the_values_used_last_are_kept() -> None:
     cache: KeyframeCache[Value] = KeyframeCache(3, 1000)
     for number in (0, 1, 2, 0, 3):
-        cache.get(number, lambda number=number: Value(number))
-    again: list[int] = []
-    for number in (0, 2, 3, 1):
-        cache.get(number, lambda number=number: again.append(number) or Value(number))
-    assert again == [1]
+        cache.get(number, giving(number))
+    for number in (0, 2, 3):
+        cache.get(number, giving(-1))
+    assert cache.statistics().computed == 4
+    assert cache.get(1, giving(-1)).number == -1
     assert cache.statistics().kept == 3
 
 
 def test_memory_is_bounded_but_a_pair_always_fits() -> None:
     cache: KeyframeCache[Value] = KeyframeCache(8, 100)
     for number in range(6):
-        cache.get(number, lambda number=number: Value(number, 30))
+        cache.get(number, giving(number, 30))
     assert cache.statistics().kept_bytes == 90
     for number in range(6, 10):
-        cache.get(number, lambda number=number: Value(number, 500))
+        cache.get(number, giving(number, 500))
     assert cache.statistics().kept == 2
 
 
@@ -97,3 +101,26 @@ def test_a_dropped_clip_lets_go_of_its_keyframes(paint: Callable[..., Any]) -> N
     del made, model
     gc.collect()
     assert watched() is None
+
+
+def test_memory_stays_flat_over_random_seeks(paint: Callable[..., Any]) -> None:
+    import psutil
+
+    made = interpolate(paint(count=150, width=128, height=96), 2, model="flow")
+    process, random_ = psutil.Process(), random.Random(5)
+
+    def seek() -> float:
+        for _ in range(300):
+            made.get_frame(random_.randrange(made.num_frames)).close()
+        return process.memory_info().rss / 2**20
+
+    vs.core.max_cache_size = 16
+    try:
+        seek()
+        began = seek()
+        for _ in range(3):
+            ended = seek()
+    finally:
+        vs.core.max_cache_size = 256
+    assert ended - began < 16
+    assert feature_stats(made)["kept"] <= 8

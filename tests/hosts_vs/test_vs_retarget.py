@@ -54,7 +54,7 @@ def test_the_picture_moves_as_the_driving_does(reference: Any, driving: Any) -> 
 def test_retargeted_frames_do_not_depend_on_order(
     smooth: int, reference: Any, driving: Any, samples_of: Any, shuffled: Any
 ) -> None:
-    options = {"smooth": smooth, "model": "transport"}
+    options: dict[str, Any] = {"smooth": smooth, "model": "transport"}
     ordered = [samples_of(frame) for frame in retarget(reference, driving, **options).frames()]
     assert shuffled(retarget(reference, driving, **options)) == dict(enumerate(ordered))
 

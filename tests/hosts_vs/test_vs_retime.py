@@ -12,6 +12,7 @@ import pytest
 
 vs = pytest.importorskip("vapoursynth")
 from imf_hosts.vs import retime, retime_map  # noqa: E402
+from imf_hosts.vs.retiming import Keys  # noqa: E402
 
 
 def positions(clip: Any) -> list[Fraction]:
@@ -30,7 +31,7 @@ def test_a_constant_speed_is_slow_motion(paint: Callable[..., Any]) -> None:
 
 def test_frames_show_what_the_map_says(paint: Callable[..., Any]) -> None:
     clip = paint(count=12)
-    curve = [(0, 1), (6, "1/4"), (11, 2)]
+    curve: Keys = [(0, 1), (6, "1/4"), (11, 2)]
     made = retime(clip, curve, ease="linear", model="flow")
 
     told = retime_map(clip, curve, ease="linear")
@@ -98,6 +99,7 @@ def test_motion_blur_averages_over_half_a_frame(paint: Callable[..., Any], truth
 def test_retimed_frames_do_not_depend_on_order(
     paint: Callable[..., Any], samples_of: Any, shuffled: Any
 ) -> None:
-    clip, curve = paint(count=8), [(0, 1), (4, "1/3"), (7, 1)]
+    clip = paint(count=8)
+    curve: Keys = [(0, 1), (4, "1/3"), (7, 1)]
     ordered = [samples_of(frame) for frame in retime(clip, curve, model="flow").frames()]
     assert shuffled(retime(clip, curve, model="flow")) == dict(enumerate(ordered))

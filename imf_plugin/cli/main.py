@@ -15,7 +15,16 @@ EXIT_FAILED, EXIT_CANCELLED = 1, 130
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with all subcommands."""
-    from imf_plugin.cli import benching, demo, doctor, models, retargeting, retiming, tokens, training
+    from imf_plugin.cli import (
+        benching,
+        demo,
+        doctor,
+        models,
+        retargeting,
+        retiming,
+        tokens,
+        training,
+    )
 
     parser = argparse.ArgumentParser(
         prog="imf",

@@ -5,6 +5,7 @@ itself on import.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from imf_plugin.errors import ModelError
 from imf_plugin.models.base import Interpolator, ModelDescriptor
@@ -29,6 +30,8 @@ INTERPOLATORS = {
 }
 
 DEFAULT_MODEL = "flow"
+
+WEIGHTS_SUFFIX = ".safetensors"
 
 
 def _transport(device: str, precision: str) -> Retargeter:
@@ -62,17 +65,33 @@ def describe_model(name: str) -> ModelDescriptor:
     Raises:
         ModelError: If there is no such model.
     """
-    return INTERPOLATORS[resolve_name(name)][1]()
+    name = resolve_name(name)
+    if is_weights_file(name):
+        from imf_plugin.models.imf_vfi.interpolator import describe_file
+
+        return describe_file(Path(name))
+    return INTERPOLATORS[name][1]()
+
+
+def is_weights_file(name: str) -> bool:
+    """Return whether a model's name is the path of weights of one's own."""
+    return name.endswith(WEIGHTS_SUFFIX)
 
 
 def resolve_name(name: str) -> str:
     """Return the real name behind ``name``; ``auto`` stands for the default.
+
+    The path of a ``.safetensors`` file, as `imf train interpolation` writes it, is a name too.
 
     Raises:
         ModelError: If there is no such model.
     """
     if name == "auto":
         return DEFAULT_MODEL
+    if is_weights_file(name):
+        if not Path(name).is_file():
+            raise ModelError(f"there are no weights in {name}; 'imf train' writes them")
+        return name
     if name not in INTERPOLATORS:
         known = ", ".join(model_names())
         raise ModelError(f"there is no model named {name!r}; the models here are: {known}")
@@ -85,14 +104,19 @@ def load_interpolator(
     """Build an interpolation model, with its weights loaded.
 
     Args:
-        name: A name of `model_names`, or ``auto``.
+        name: A name of `model_names`, the path of weights of one's own, or ``auto``.
         device: A resolved torch device, ``cpu`` or ``cuda:N``.
         precision: ``fp32``, ``fp16`` or ``bf16``.
 
     Raises:
         ModelError: If there is no such model or its weights are unusable.
     """
-    return INTERPOLATORS[resolve_name(name)][0](device, precision)
+    name = resolve_name(name)
+    if is_weights_file(name):
+        from imf_plugin.models.imf_vfi.interpolator import load_file
+
+        return load_file(Path(name), device, precision)
+    return INTERPOLATORS[name][0](device, precision)
 
 
 def retargeter_names() -> list[str]:

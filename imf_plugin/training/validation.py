@@ -44,16 +44,19 @@ class Scores:
 
 
 def held_out_samples(cache: Path, count: int) -> list[Sample]:
-    """Return whole frames of held-out clips, evenly over their groups; always the same ones."""
+    """Return whole frames of held-out clips, evenly over their groups; always the same ones.
+
+    A cache so small that nothing is held out is scored on what it is trained on.
+    """
     groups: dict[str, list[CachedClip]] = {}
-    for clip in read_cache(cache):
-        if clip.held_out:
-            groups.setdefault(clip.group, []).append(clip)
+    clips = read_cache(cache)
+    for clip in [clip for clip in clips if clip.held_out] or clips:
+        groups.setdefault(clip.group, []).append(clip)
     samples: list[Sample] = []
     turn = 0
     while groups and len(samples) < count:
-        for clips in groups.values():
-            clip = clips[turn % len(clips)]
+        for members in groups.values():
+            clip = members[turn % len(members)]
             pair = (7 * turn) % len(clip.pairs)
             samples.append(_whole(clip, pair, random=np.random.default_rng(turn)))
         turn += 1

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -223,6 +224,26 @@ def load(name: str, device: str, precision: str, folder: Path | None = None) -> 
     """
     network, card = load_network(name, folder)
     return ImfVfiInterpolator(network, _descriptor(name, card), device=device, precision=precision)
+
+
+def describe_file(path: Path) -> ModelDescriptor:
+    """Return the descriptor of weights of one's own, as `imf train interpolation` writes them.
+
+    Raises:
+        ModelError: If the card beside them is missing or damaged.
+    """
+    return _descriptor(path.stem, read_card(path.stem, path.parent))
+
+
+def load_file(path: Path, device: str, precision: str) -> ImfVfiInterpolator:
+    """Return a model from weights of one's own.
+
+    Raises:
+        ModelError: If they are missing or unusable.
+    """
+    network, card = load_network(path.stem, path.parent)
+    about = _descriptor(path.stem, card)
+    return ImfVfiInterpolator(network, about, device=device, precision=precision)
 
 
 def _descriptor(name: str, card: Card) -> ModelDescriptor:

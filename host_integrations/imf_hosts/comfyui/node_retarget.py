@@ -99,7 +99,8 @@ class Retarget(io.ComfyNode):
                 f"anchor_frame: there is no frame {anchor_frame}, the last is {len(driving) - 1}"
             )
         with clear_errors():
-            from imf_plugin.engine.retargeting import Retargeting, likeness, smooth_tokens
+            from imf_plugin.engine.retargeting import Retargeting, likeness
+            from imf_plugin.motion.token_curves import smooth_tokens
 
             retargeter = retargeter_of(model)
             picture = rgb_of(reference, 0)

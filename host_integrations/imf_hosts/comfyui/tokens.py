@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from imf_plugin.models.retargeting import Retargeter
 from imf_plugin.motion.tracks import TokenTrack
 
 LINEAR, SLERP, CUBIC = "linear", "slerp", "cubic"
-_SMALL = 1e-6
+_CURVES: dict[str, Literal["linear", "spherical", "cubic"]]
+_CURVES = {LINEAR: "linear", SLERP: "spherical", CUBIC: "cubic"}
 
 type OnFrame = Callable[[int, Tensor | None], None]
 
@@ -81,9 +82,7 @@ def retime_track(track: TokenTrack, positions: Sequence[float], method: str) -> 
     """
     if not positions:
         raise PlanError("the time map is empty; connect one, or give a factor")
-    return replace(
-        track, tokens=torch.stack([_token_at(track.tokens, place, method) for place in positions])
-    )
+    return replace(track, tokens=_tokens_at(track.tokens, positions, method))
 
 
 def even_positions(count: int, factor: float) -> list[float]:
@@ -131,7 +130,7 @@ def edit_track(
         mirror: Whether the motion is played there and back.
         offset: Another track, whose motion away from its anchor is added.
     """
-    from imf_plugin.engine.retargeting import smooth_tokens
+    from imf_plugin.motion.token_curves import smooth_tokens
 
     motion = smooth_tokens(track.tokens - track.anchor_token, smoothing) * strength
     if offset is not None:
@@ -154,42 +153,17 @@ def _stretched(tokens: Tensor, length: int) -> Tensor:
     if len(tokens) == length:
         return tokens
     step = (len(tokens) - 1) / max(1, length - 1)
-    return torch.stack([_token_at(tokens, number * step, LINEAR) for number in range(length)])
+    return _tokens_at(tokens, [number * step for number in range(length)], LINEAR)
 
 
-def _token_at(tokens: Tensor, position: float, method: str) -> Tensor:
-    last = len(tokens) - 1
-    position = min(max(position, 0.0), float(last))
-    before = min(int(position), last)
-    after, share = min(before + 1, last), position - before
-    if share == 0:
-        return tokens[before]
-    if method == CUBIC:
-        outer = tokens[max(before - 1, 0)], tokens[min(after + 1, last)]
-        return _catmull_rom(outer[0], tokens[before], tokens[after], outer[1], share)
-    return _between(tokens[before], tokens[after], share, method)
+def _tokens_at(tokens: Tensor, positions: Sequence[float], method: str) -> Tensor:
+    from imf_plugin.motion.token_curves import tokens_at
+
+    return tokens_at(tokens, positions, _CURVES[method])
 
 
 def _between(first: Tensor, second: Tensor, share: float, method: str) -> Tensor:
-    if method != SLERP:
-        return torch.lerp(first, second, share)
-    lengths = first.norm(), second.norm()
-    if min(lengths) < _SMALL:
-        return torch.lerp(first, second, share)
-    directions = first / lengths[0], second / lengths[1]
-    angle = torch.acos((directions[0] * directions[1]).sum().clamp(-1, 1))
-    if angle < 1e-3 or angle > torch.pi - 1e-3:
-        return torch.lerp(first, second, share)
-    direction = (
-        torch.sin((1 - share) * angle) * directions[0] + torch.sin(share * angle) * directions[1]
-    ) / torch.sin(angle)
-    return direction * torch.lerp(lengths[0], lengths[1], share)
-
-
-def _catmull_rom(a: Tensor, b: Tensor, c: Tensor, d: Tensor, share: float) -> Tensor:
-    return b + 0.5 * share * (
-        c - a + share * (2 * a - 5 * b + 4 * c - d + share * (3 * (b - c) + d - a))
-    )
+    return _tokens_at(torch.stack([first, second]), [share], method)[0]
 
 
 def describe(track: Any) -> str:

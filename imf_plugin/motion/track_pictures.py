@@ -94,8 +94,8 @@ def _draw_line(area: Picture, values: NDArray[np.float32]) -> None:
 
 
 def _heat(rows: NDArray[np.float32]) -> Picture:
-    strongest = np.abs(rows).max(axis=1, keepdims=True)
-    shares = rows / np.maximum(strongest, 1e-12)
+    # By the root, so that weak rows show next to strong ones.
+    shares = np.sign(rows) * np.sqrt(np.abs(rows) / max(float(np.abs(rows).max()), 1e-12))
     red = np.where(shares < 0, 1 + shares, 1.0)
     blue = np.where(shares > 0, 1 - shares, 1.0)
     colours = np.stack([red, np.minimum(red, blue), blue], axis=-1)

@@ -18,6 +18,8 @@ LEAST_MATCHES = 16
 """Fewer agreeing feature matches are taken for chance."""
 LEAST_AGREEMENT = 0.35
 """Share of the matches that must agree on one similarity."""
+LOOKED_AT_PX = 768
+"""Larger pictures are reduced to this side before they are compared."""
 _RATIO = 0.75
 _LARGEST_ZOOM = 6.0
 
@@ -29,7 +31,12 @@ class Alignment:
     matrix: Matrix
     """``[2, 3]``: rotation and zoom, and shift."""
     kind: str
-    """``features``, ``faces`` or ``centred``."""
+    """``same``, ``features``, ``faces`` or ``centred``."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the two pictures show different things, as far as is known."""
+        return self.kind in ("faces", "centred")
 
     @property
     def inverse(self) -> Matrix:
@@ -39,11 +46,18 @@ class Alignment:
 
 def align(driving: Grey, reference: Grey) -> Alignment:
     """Find where the driving anchor lies in the reference, both ``[H, W]`` grey pictures."""
-    return (
-        _by_features(driving, reference)
-        or _by_faces(driving, reference)
-        or centred(driving.shape, reference.shape)
+    if np.array_equal(driving, reference):
+        return Alignment(matrix=np.eye(2, 3), kind="same")
+    small_driving, small_reference = _reduced(driving), _reduced(reference)
+    found = _by_features(small_driving, small_reference) or _by_faces(
+        small_driving, small_reference
     )
+    if found is None:
+        return centred(driving.shape, reference.shape)
+    zoom_in = _zooming(driving.shape, small_driving.shape)
+    zoom_out = _zooming(small_reference.shape, reference.shape)
+    matrix = zoom_out @ np.vstack([found.matrix, [0, 0, 1]]) @ zoom_in
+    return Alignment(matrix=np.asarray(matrix[:2], np.float64), kind=found.kind)
 
 
 def centred(driving: tuple[int, ...], reference: tuple[int, ...]) -> Alignment:
@@ -53,6 +67,21 @@ def centred(driving: tuple[int, ...], reference: tuple[int, ...]) -> Alignment:
     shift_y = (reference[0] - 1 - zoom * (driving[0] - 1)) / 2
     matrix = np.array([[zoom, 0, shift_x], [0, zoom, shift_y]], np.float64)
     return Alignment(matrix=matrix, kind="centred")
+
+
+def _reduced(grey: Grey) -> Grey:
+    """Return a picture whose longer side is at most `LOOKED_AT_PX`."""
+    shrink = LOOKED_AT_PX / max(grey.shape)
+    if shrink >= 1:
+        return grey
+    size = max(1, round(grey.shape[1] * shrink)), max(1, round(grey.shape[0] * shrink))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _zooming(before: tuple[int, ...], after: tuple[int, ...]) -> Matrix:
+    """Return the ``[3, 3]`` matrix from pixels of one size of a picture to those of another."""
+    zoom_x, zoom_y = after[1] / before[1], after[0] / before[0]
+    return np.array([[zoom_x, 0, (zoom_x - 1) / 2], [0, zoom_y, (zoom_y - 1) / 2], [0, 0, 1.0]])
 
 
 def _by_features(driving: Grey, reference: Grey) -> Alignment | None:

@@ -28,6 +28,13 @@ from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
 POINTS = 32
 """Control points of a token along each side of the driving frame."""
 
+FOREIGN_SOFTNESS = 1.5
+"""Where anchor and reference show different things, tokens are blurred by so many control points:
+details of one outline only dent another."""
+
+FOREIGN_REACH = 0.25
+"""How far beyond the driving frame its motion dies away there, in shares of the frame."""
+
 _MAP_STEP_PX = 4
 """The lookup positions are computed on a grid this coarse, and enlarged."""
 
@@ -140,6 +147,7 @@ def _aligned(image: Tensor, anchor: Tensor | None) -> tuple[Alignment, tuple[int
     """Return the alignment from driving to reference, and the driving frame's width and height."""
     planes = _planes(check_picture(image, "a reference"))
     if anchor is None:
+        # What the tokens were made from is not known, so it is taken for something else.
         height, width = planes.shape[1:]
         return centred((height, width), (height, width)), (width, height)
     driving = _planes(check_picture(anchor, "an anchor"))
@@ -199,14 +207,30 @@ def _displacement(state: _Reference, token: NDArray[np.float32]) -> FlowArray:
     nodes = pixel_grid(*coarse)
     nodes = (nodes + 0.5) * np.array([width / coarse[1], height / coarse[0]], np.float32) - 0.5
     in_driving = _moved(state.place.inverse, nodes)
-    samples = POINTS * SAMPLES_PER_CELL
     side_px = np.array(state.driving_size, np.float32)
-    field = expand(token.transpose(1, 2, 0) * side_px, (samples, samples))
-    in_field = (in_driving + 0.5) * (samples / side_px) - 0.5
-    found = in_driving + sample(field, in_field.astype(np.float32))
+    moved = _looked_up(token.transpose(1, 2, 0), in_driving, side_px, state.source.is_foreign)
+    found = in_driving + moved
     coarse_map = _moved(state.source.matrix, found) - nodes
     enlarged = cv2.resize(coarse_map, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(enlarged, np.float32)
+
+
+def _looked_up(
+    spline: NDArray[np.float32], places: FlowArray, side_px: NDArray[np.float32], is_foreign: bool
+) -> FlowArray:
+    """Return a token's motion at places of the driving frame, all in its pixels."""
+    samples = POINTS * SAMPLES_PER_CELL
+    if is_foreign:
+        soft = cv2.GaussianBlur(spline, (0, 0), FOREIGN_SOFTNESS, borderType=cv2.BORDER_REPLICATE)
+        spline = np.asarray(soft, np.float32)
+    field = expand(spline * side_px, (samples, samples))
+    shares = (places + 0.5) / side_px
+    motion = sample(field, np.asarray(shares * samples - 0.5, np.float32))
+    if is_foreign:
+        beyond = np.abs(shares - 0.5).max(axis=-1, keepdims=True) - 0.5
+        nearness = 1 - np.clip(beyond / FOREIGN_REACH, 0, 1)
+        motion = motion * (nearness * nearness * (3 - 2 * nearness))
+    return np.asarray(motion, np.float32)
 
 
 def _moved(matrix: Matrix, points: FlowArray) -> FlowArray:

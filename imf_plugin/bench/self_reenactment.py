@@ -85,6 +85,7 @@ def bench_clip(
     models: Sequence[Retargeter],
     *,
     frames: int | None = None,
+    stride: int = 1,
     side_px: int | None = None,
     cancel_check: Callable[[], None] | None = None,
 ) -> list[ClipScore]:
@@ -94,12 +95,13 @@ def bench_clip(
         path: The clip.
         models: What to score.
         frames: At most so many frames after the first; all when None.
+        stride: Every so many frames one is compared.
         side_px: The largest centred square is cut out and resized to this side, so that models of
             a fixed size are compared alone and not with a frame around them; None keeps clips
             as they are.
         cancel_check: Called before each frame; may raise.
     """
-    pictures = _pictures(path, frames, side_px)
+    pictures = _pictures(path, frames, stride, side_px)
     first = next(pictures)
     reference = _tensor(first)
     workers = [
@@ -147,11 +149,13 @@ def _clip_score(path: Path, method: str, tally: _Tally) -> ClipScore:
     )
 
 
-def _pictures(path: Path, frames: int | None, side_px: int | None) -> Iterator[Pixels]:
+def _pictures(path: Path, frames: int | None, stride: int, side_px: int | None) -> Iterator[Pixels]:
     with open_media(path) as reader:
         count = reader.info.frame_count
-        stop = count if frames is None else min(count, frames + 1)
+        stop = count if frames is None else min(count, frames * stride + 1)
         for frame in reader.frames(0, stop):
+            if frame.index % stride:
+                continue
             pixels = frame.rgb()[..., :3]
             if pixels.dtype == np.uint16:
                 pixels = (pixels >> 8).astype(np.uint8)

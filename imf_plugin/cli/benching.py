@@ -10,6 +10,7 @@ from imf_plugin.cli.retiming import Subparsers
 _EXAMPLES = """examples:
   imf bench myclips/ --models flow
   imf bench ../shared/data/dev --peers --save pictures/ --json scores.json
+  imf bench faces/ --retarget --models transport --side 256
 
 DATA holds triplets (NAME/frame10.png frame10i11.png frame11.png) and video clips at any depth;
 of a clip every second frame is removed and made again."""
@@ -37,6 +38,17 @@ def add_commands(commands: Subparsers) -> None:
     parser.add_argument(
         "--stride", type=int, metavar="N", help="keep every N-th frame of a clip (default 2)"
     )
+    parser.add_argument(
+        "--retarget",
+        action="store_true",
+        help="score retargeting models instead: each clip is played on its own first frame",
+    )
+    parser.add_argument(
+        "--side",
+        type=int,
+        metavar="PX",
+        help="with --retarget: cut the middle square out of clips and resize it to this side",
+    )
     parser.add_argument("--save", metavar="DIR", help="write pictures of the worst frames here")
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON here")
     parser.add_argument("--device", default="auto", metavar="DEV")
@@ -46,6 +58,36 @@ def add_commands(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    return _run_retarget(args) if args.retarget else _run_interpolation(args)
+
+
+def _run_retarget(args: argparse.Namespace) -> int:
+    from imf_plugin.bench.self_reenactment import bench_clip, find_clips, format_scores
+    from imf_plugin.engine.progress import ProgressMeter
+    from imf_plugin.engine.retarget_functions import load_retargeter
+
+    models = [
+        load_retargeter(name, device=args.device, precision=args.precision)
+        for name in args.models.split(",")
+    ]
+    clips = find_clips(Path(args.data))
+    scores = []
+    with ProgressDisplay(quiet=args.quiet) as display:
+        meter = ProgressMeter("bench", len(clips), display)
+        for clip in clips:
+            scores += bench_clip(
+                clip,
+                models,
+                frames=_frames(args.frames, None),
+                stride=args.stride or 1,
+                side_px=args.side,
+            )
+            meter.advance()
+    print(format_scores(scores))
+    return 0
+
+
+def _run_interpolation(args: argparse.Namespace) -> int:
     from imf_plugin.bench.items import DEFAULT_FRAMES, DEFAULT_STRIDE
     from imf_plugin.bench.report import check_writable, write_json
     from imf_plugin.bench.run import run_bench

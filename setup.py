@@ -16,5 +16,9 @@ setup(
         for package in find_packages(root, include=[name, f"{name}.*"])
     ],
     package_dir={name: name if root == "." else f"{root}/{name}" for name, root in ROOTS.items()},
-    package_data={"imf_plugin": ["py.typed", "models/weights/*"], "imf_kernels": ["py.typed"]},
+    package_data={
+        "imf_plugin": ["py.typed", "models/weights/*"],
+        "imf_kernels": ["py.typed"],
+        "imf_ui": ["py.typed", "icons/*.svg", "icons/themed/*.svg", "translations/*.json"],
+    },
 )

@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         retiming,
         tokens,
         training,
+        ui,
     )
 
     parser = argparse.ArgumentParser(
@@ -34,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"imf {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (retiming, retargeting, tokens, benching, training, models, doctor, demo):
+    for room in (retiming, retargeting, tokens, benching, training, models, doctor, demo, ui):
         room.add_commands(commands)
     return parser
 

@@ -1,0 +1,447 @@
+"""The main window: screens, menus, drag and drop, and the dialogs of the whole program."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+)
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+from imf_ui.i18n import tr
+from imf_ui.icons import icon
+from imf_ui.model.errors import Explained, explain_exception
+from imf_ui.model.projectfile import ProjectError
+from imf_ui.panels.queue import QueuePanel
+from imf_ui.panels.retarget import RetargetPanel
+from imf_ui.panels.retime import RetimePanel
+from imf_ui.panels.start import StartScreen
+from imf_ui.services.actions import ACTIONS
+from imf_ui.services.app_services import Services
+from imf_ui.widgets.shortcut_sheet import ShortcutSheet, key_words
+from imf_ui.window_errors import WindowErrors
+from imf_ui.window_jobs import WindowJobs
+
+PROJECT_ENDING = ".imfp"
+_SCREENS = ("start", "edit", "retarget", "queue")
+_MENUS = ("File", "Edit", "View", "Play", "Mark", "Speed", "Help")
+_MESSAGE_MS = 6000
+
+
+class MainWindow(QMainWindow):
+    """The editor."""
+
+    restart_wanted = pyqtSignal()
+    """Theme or language changed: build the window anew on the same services."""
+
+    def __init__(self, services: Services, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.services, self.session = services, services.session
+        self._abandoned = False
+        self.setAcceptDrops(True)
+        self.setWindowIcon(icon("editor", "accent"))
+        self.resize(1320, 860)
+        self.start = StartScreen()
+        self.retime = RetimePanel(services)
+        self.retarget = RetargetPanel(services)
+        self.queue = QueuePanel(services)
+        self.screens = QStackedWidget()
+        self.screens.setObjectName("screens")
+        for screen in (self.start, self.retime, self.retarget, self.queue):
+            self.screens.addWidget(screen)
+        self.setCentralWidget(self.screens)
+        self.errors = WindowErrors(self)
+        self.jobs = WindowJobs(self)
+        self.work = self._table()
+        self.qt_actions: dict[str, QAction] = dict(self.retime.qt_actions)
+        self._tabs: dict[str, QToolButton] = {}
+        self._make_actions()
+        self._make_menus()
+        self._make_status()
+        self._connect()
+        self.refresh()
+        self.show_screen("edit" if self.session.clip else "start")
+
+    def _table(self) -> dict[str, Callable[[], object]]:
+        return {
+            "new": self.new_project,
+            "open": self.choose_and_open,
+            "open_sample": self.jobs.open_sample,
+            "save": self.save,
+            "save_as": self.save_as,
+            "export": self.jobs.export_now,
+            "export_as": self.jobs.export_as,
+            "settings": self.jobs.edit_settings,
+            "quit": self.close,
+            "undo": self.session.undo_stack.undo,
+            "redo": self.session.undo_stack.redo,
+            "screen_edit": lambda: self.show_screen("edit"),
+            "screen_retarget": lambda: self.show_screen("retarget"),
+            "screen_queue": lambda: self.show_screen("queue"),
+            "full_screen": self.toggle_full_screen,
+            "fit_length": self.ask_length,
+            "shortcuts": self.show_shortcuts,
+            "about": self.show_about,
+        }
+
+    def _make_actions(self) -> None:
+        for described in ACTIONS:
+            if described.id in self.qt_actions or described.id not in self.work:
+                continue
+            action = QAction(tr(described.words), self)
+            keys = self.services.actions.keys_of(described.id)
+            action.setShortcuts([QKeySequence(key) for key in keys])
+            action.triggered.connect(lambda _checked, wanted=described.id: self.trigger(wanted))
+            self.qt_actions[described.id] = action
+            self.addAction(action)
+
+    def _make_menus(self) -> None:
+        bar = self.menuBar()
+        assert bar is not None
+        for name in _MENUS:
+            menu = bar.addMenu(tr(name))
+            assert menu is not None
+            for described in ACTIONS:
+                if described.menu == name and described.id in self.qt_actions:
+                    menu.addAction(self.qt_actions[described.id])
+        corner = QWidget()
+        box = QHBoxLayout(corner)
+        box.setContentsMargins(0, 3, 8, 3)
+        box.setSpacing(2)
+        group = QButtonGroup(self)
+        for screen, words, icon_name in (
+            ("edit", tr("Edit"), "curve"),
+            ("retarget", tr("Retarget"), "retarget"),
+            ("queue", tr("Queue"), "queue"),
+        ):
+            tab = QToolButton()
+            tab.setProperty("tab", True)
+            tab.setText(words)
+            tab.setIcon(icon(icon_name))
+            tab.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            tab.setCheckable(True)
+            tab.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            tab.setAccessibleName(words)
+            tab.clicked.connect(lambda _checked, wanted=screen: self.show_screen(wanted))
+            group.addButton(tab)
+            box.addWidget(tab)
+            self._tabs[screen] = tab
+        bar.setCornerWidget(corner)
+
+    def _make_status(self) -> None:
+        status = self.statusBar()
+        assert status is not None
+        status.setSizeGripEnabled(False)
+        # Its height is there from the start: a bar that appears later would shrink the picture.
+        status.setFixedHeight(self.fontMetrics().height() + 12)
+        self.message = QLabel()
+        self.message.setAccessibleName(tr("Message"))
+        self.worker_label, self.cache_label, self.saved_label = QLabel(), QLabel(), QLabel()
+        status.addWidget(self.message, 1)
+        for widget in (self.saved_label, self.cache_label, self.worker_label):
+            status.addPermanentWidget(widget)
+        self._message_timer = QTimer(self)
+        self._message_timer.setSingleShot(True)
+        self._message_timer.timeout.connect(lambda: self.message.setText(""))
+        self._numbers_timer = QTimer(self)
+        self._numbers_timer.setInterval(500)
+        self._numbers_timer.timeout.connect(self._show_numbers)
+        self._numbers_timer.start()
+
+    def _connect(self) -> None:
+        self.start.action_wanted.connect(self.trigger)
+        self.start.open_wanted.connect(self.open_path)
+        self.start.recover_wanted.connect(self.jobs.recover)
+        self.start.discard_wanted.connect(self.jobs.discard)
+        self.retime.export_wanted.connect(self.jobs.export_as)
+        self.retime.refused.connect(self.say)
+        self.retarget.refused.connect(self.say)
+        self.queue.explain_wanted.connect(self.errors.explain_job)
+        self.services.queue.jobFinished.connect(self.errors.on_job_finished)
+        self.services.media.failed.connect(self.errors.on_media_failed)
+        self.services.preview.failed.connect(self.errors.on_preview_failed)
+        self.services.worker.stateChanged.connect(self._show_numbers)
+        self.session.documentChanged.connect(self._on_document)
+        self.session.projectChanged.connect(self.refresh)
+        self.session.undo_stack.indexChanged.connect(self._show_undo)
+
+    def trigger(self, action: str) -> None:
+        """Carry out an action by its id."""
+        work = self.work.get(action)
+        if work is not None:
+            work()
+        else:
+            self.retime.trigger(action)
+
+    def show_screen(self, name: str) -> None:
+        """Go to a screen; without a clip the edit screen is the start screen."""
+        if name == "edit" and self.session.clip is None:
+            name = "start"
+        self.screens.setCurrentIndex(_SCREENS.index(name))
+        for screen, tab in self._tabs.items():
+            tab.setChecked(screen == ("edit" if name == "start" else name))
+        if name == "edit":
+            self.retime.viewer.view.setFocus()
+
+    @property
+    def screen_name(self) -> str:
+        """Name of the screen that is shown."""
+        return _SCREENS[self.screens.currentIndex()]
+
+    def refresh(self) -> None:
+        """Follow the document: title, start screen, undo, numbers."""
+        path, clip = self.session.path, self.session.clip
+        name = path.stem if path else clip.name if clip else tr("Untitled")
+        self.setWindowTitle(f"{name}[*] · imf")
+        self.setWindowModified(not self.session.is_clean)
+        self.start.set_recent(self.services.settings.values.recent)
+        self.start.set_recoverable(self.services.autosave.recoverable())
+        self._show_undo()
+        self._show_numbers()
+
+    def _on_document(self, aspects: frozenset[str]) -> None:
+        if aspects & {"clips", "active"}:
+            if self.session.clip is not None and self.screen_name == "start":
+                self.show_screen("edit")
+            self.refresh()
+
+    def _show_undo(self, _index: int = 0) -> None:
+        stack = self.session.undo_stack
+        for action, can, words, verb in (
+            ("undo", stack.canUndo(), stack.undoText(), tr("Undo")),
+            ("redo", stack.canRedo(), stack.redoText(), tr("Redo")),
+        ):
+            shown = self.qt_actions[action]
+            shown.setEnabled(can)
+            shown.setText(f"{verb}: {tr(words)}" if can and words else verb)
+        self.setWindowModified(not self.session.is_clean)
+
+    def _show_numbers(self, _state: str = "") -> None:
+        worker, cache = self.services.worker, self.services.cache
+        states = {
+            "off": tr("engine off"),
+            "starting": tr("engine starting"),
+            "ready": tr("engine ready"),
+            "busy": tr("engine working"),
+            "stopped": tr("engine stopped"),
+        }
+        device = worker.device_words
+        words = states.get(worker.state, worker.state)
+        self.worker_label.setText(f"{words} · {device}" if device else words)
+        used, budget = cache.used_bytes / 2**20, cache.budget_bytes / 2**20
+        self.cache_label.setText(
+            tr("cache {used} of {budget} MB", used=f"{used:.0f}", budget=f"{budget:.0f}")
+        )
+        self.saved_label.setText(tr("saved") if self.session.is_clean else tr("autosaved"))
+
+    def say(self, words: str) -> None:
+        """Write a sentence into the status line for a while."""
+        self.message.setText(words)
+        self._message_timer.start(_MESSAGE_MS)
+
+    def choose_and_open(self) -> None:
+        """Ask for files and open them."""
+        paths, _ = QFileDialog.getOpenFileNames(self, tr("Open"))
+        self.open_paths(paths)
+
+    def open_path(self, path: str) -> None:
+        """Open one file or folder."""
+        self.open_paths([path])
+
+    def open_paths(self, paths: list[str]) -> None:
+        """Open what was dropped or chosen: one thing to edit, many things to render."""
+        for_queue = [path for path in paths if not path.endswith(PROJECT_ENDING)]
+        if len(for_queue) > 1:
+            self.jobs.queue_many(for_queue)
+            return
+        for path in paths:
+            if path.endswith(PROJECT_ENDING):
+                self.open_project(Path(path))
+            else:
+                self.services.settings.add_recent(path)
+                self.services.open_path(path)
+
+    def open_project(self, path: Path) -> None:
+        """Open a project file."""
+        if not self.may_leave():
+            return
+        try:
+            loaded = self.session.load(path)
+        except ProjectError as error:
+            self.errors.show(explain_exception(error, file=path.name))
+            return
+        self.services.settings.add_recent(str(path))
+        for note in loaded.notes:
+            self.say(tr(note))
+        self.jobs.relink_missing()
+        self.services.open_document_media()
+        self.show_screen("edit")
+
+    def new_project(self) -> None:
+        """Start afresh."""
+        if self.may_leave():
+            self.session.new()
+            self.show_screen("start")
+
+    def save(self) -> bool:
+        """Save the project; ask where if it has no name yet."""
+        if self.session.path is None or self.session.is_read_only:
+            return self.save_as()
+        return self._save_to(self.session.path)
+
+    def save_as(self) -> bool:
+        """Ask for a name and save the project there."""
+        clip = self.session.clip
+        beside = (
+            Path(clip.media.path).with_suffix(PROJECT_ENDING) if clip else Path("untitled.imfp")
+        )
+        path, _ = QFileDialog.getSaveFileName(
+            self, tr("Save project"), str(beside), f"imf (*{PROJECT_ENDING})"
+        )
+        return bool(path) and self._save_to(Path(path))
+
+    def _save_to(self, path: Path) -> bool:
+        path = path if path.suffix else path.with_suffix(PROJECT_ENDING)
+        try:
+            self.session.save(path)
+        except ProjectError as error:
+            self.errors.show(explain_exception(error, file=path.name))
+            return False
+        self.services.settings.add_recent(str(path))
+        self.say(tr("Saved as {name}", name=path.name))
+        self.refresh()
+        return True
+
+    def may_leave(self) -> bool:
+        """Ask what becomes of unsaved work; False to stay."""
+        if self.session.is_clean or not self.session.document.clips:
+            return True
+        button = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            tr("Unsaved work"),
+            tr("Save the project before going on?"),
+            button.Save | button.Discard | button.Cancel,
+        )
+        if answer == button.Save:
+            return self.save()
+        return bool(answer == button.Discard)
+
+    def ask_length(self) -> None:
+        """Ask how long the result should be."""
+        clip = self.session.clip
+        if clip is None:
+            return
+        seconds, agreed = QInputDialog.getDouble(
+            self,
+            tr("Fit to length"),
+            tr("Length of the result in seconds:"),
+            float(clip.curve.duration) / 705_600_000,
+            0.04,
+            1e6,
+            3,
+        )
+        if agreed:
+            from fractions import Fraction
+
+            self.retime.control.fit_to(Fraction(seconds).limit_denominator(1000))
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or stop doing so."""
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def show_shortcuts(self) -> ShortcutSheet:
+        """Show all keys."""
+        registry = self.services.actions
+        groups = [
+            (
+                tr(menu),
+                [
+                    (tr(a.words), key_words(registry.keys_of(a.id)))
+                    for a in ACTIONS
+                    if a.menu == menu
+                ],
+            )
+            for menu in _MENUS
+        ]
+        sheet = ShortcutSheet(groups, self)
+        sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        sheet.show()
+        return sheet
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        from imf_plugin import __version__
+
+        QMessageBox.about(
+            self,
+            tr("About"),
+            tr(
+                "imf editor {version}: elastic time for video. Nothing leaves this machine.",
+                version=__version__,
+            ),
+        )
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Welcome files."""
+        mime = event.mimeData() if event else None
+        if event is not None and mime is not None and mime.hasUrls():
+            event.acceptProposedAction()
+            self.start.set_drop_active(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent | None) -> None:
+        """Dim the start screen again."""
+        self.start.set_drop_active(False)
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open what was dropped; on the retarget screen it fills the next empty place."""
+        self.start.set_drop_active(False)
+        mime = event.mimeData() if event else None
+        if event is None or mime is None:
+            return
+        paths = [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        if self.screen_name == "retarget":
+            self.retarget.take(paths)
+        elif paths:
+            self.open_paths(paths)
+
+    def show_failure(self, explained: Explained) -> None:
+        """Open the error dialog."""
+        self.errors.show(explained)
+
+    def abandon(self) -> None:
+        """Go away without asking: another window shows the same document."""
+        self._abandoned = True
+        self.close()
+        self.deleteLater()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Ask about unsaved work before closing."""
+        if event is None:
+            return
+        if self._abandoned or self.may_leave():
+            self._numbers_timer.stop()
+            event.accept()
+        else:
+            event.ignore()

@@ -1,0 +1,99 @@
+"""What the window does about failures: one dialog each, with buttons that do the fix."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject
+from PyQt6.QtWidgets import QFileDialog
+
+from imf_ui.i18n import tr
+from imf_ui.model.errors import Explained
+from imf_ui.model.queue import Job, JobState
+from imf_ui.panels.explaining import show_error, why_of
+from imf_ui.panels.queue import explained, open_file
+from imf_ui.widgets.error_dialog import ErrorDialog
+
+if TYPE_CHECKING:
+    from imf_ui.window import MainWindow
+
+_TILES = "512"
+
+
+class WindowErrors(QObject):
+    """Opens error dialogs and carries out the ways out."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        super().__init__(window)
+        self._window = window
+        self._services = window.services
+        self.open_dialogs: list[ErrorDialog] = []
+
+    def show(
+        self, failure: Explained, ways_out: dict[str, Callable[[], object]] | None = None
+    ) -> ErrorDialog:
+        """Open the dialog of a failure."""
+        window, services = self._window, self._services
+        general: dict[str, Callable[[], object]] = {
+            "restart_worker": services.worker.restart,
+            "smaller_preview": lambda: services.preview.set_scale(4),
+            "save_as": window.save_as,
+            "open_settings": lambda: window.trigger("settings"),
+            "locate": lambda: window.jobs.relink_missing(),
+            "open_folder": lambda: open_file(str(Path(failure.facts.get("file", ".")).parent)),
+            "show_log": lambda: open_file(str(services.settings.home)),
+        }
+        dialog = show_error(failure, {**general, **(ways_out or {})}, window)
+        self.open_dialogs.append(dialog)
+        dialog.finished.connect(lambda _result: self._forget(dialog))
+        return dialog
+
+    def _forget(self, dialog: ErrorDialog) -> None:
+        if dialog in self.open_dialogs:
+            self.open_dialogs.remove(dialog)
+
+    def on_media_failed(self, path: str, failure: Explained) -> None:
+        """A file cannot be opened."""
+        self.show(failure, {"retry": lambda: self._services.open_path(path)})
+
+    def on_preview_failed(self, failure: Explained) -> None:
+        """A preview cannot be made; say it in the status line unless something can be done."""
+        if failure.actions and not self.open_dialogs:
+            self.show(failure, {"retry": lambda: self._services.preview.refresh()})
+        else:
+            self._window.say(why_of(failure))
+
+    def on_job_finished(self, job_id: str) -> None:
+        """A render came to its end, one way or the other."""
+        job = self._job(job_id)
+        if job is None:
+            return
+        if job.state is JobState.DONE:
+            self._window.say(tr("{name} is done", name=Path(job.output).name))
+        elif job.state is JobState.FAILED:
+            self.explain_job(job_id)
+
+    def explain_job(self, job_id: str) -> ErrorDialog | None:
+        """Open the dialog of a failed render."""
+        job = self._job(job_id)
+        return None if job is None else self.show(explained(job), self._ways_out(job))
+
+    def _ways_out(self, job: Job) -> dict[str, Callable[[], object]]:
+        queue = self._services.queue
+        return {
+            "retry": lambda: queue.retry(job.id),
+            "retry_tiles": lambda: queue.retry(job.id, tile=_TILES),
+            "retry_cpu": lambda: queue.retry(job.id, device="cpu"),
+            "choose_output": lambda: self._choose_output(job),
+            "free_space": lambda: open_file(str(Path(job.output).parent)),
+            "open_folder": lambda: open_file(str(Path(job.output).parent)),
+        }
+
+    def _choose_output(self, job: Job) -> None:
+        path, _ = QFileDialog.getSaveFileName(self._window, tr("Export"), job.output)
+        if path:
+            self._services.queue.change(job.id, output=path)
+            self._services.queue.retry(job.id)
+
+    def _job(self, job_id: str) -> Job | None:
+        return next((job for job in self._services.queue.jobs if job.id == job_id), None)

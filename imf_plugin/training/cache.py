@@ -142,6 +142,12 @@ def write_clip(
     (folder / "clip.json").write_text(text)
 
 
+def write_held_out(clip: CachedClip, *, held_out: bool) -> None:
+    """Say anew whether a clip is kept for validation."""
+    path = clip.folder / "clip.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "held_out": held_out}))
+
+
 def write_opinions(clip: CachedClip, opinions: NDArray[np.float16]) -> None:
     """Add further opinions on the flows, ``[P, H/2, W/2, 2 n]``, to a clip that is there."""
     temporary = clip.folder / "opinions.partial.npy"

@@ -9,7 +9,6 @@ import csv
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imf_plugin.errors import MediaError
 from imf_plugin.models.flow.estimation import estimate_middle
 from imf_plugin.models.flow.opinions import other_opinions
-from imf_plugin.training.cache import CachedClip, Pair, read_cache, write_clip, write_opinions
+from imf_plugin.training.cache import (
+    CachedClip,
+    Pair,
+    read_cache,
+    write_clip,
+    write_held_out,
+    write_opinions,
+)
+from imf_plugin.training.footage import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from imf_plugin.training.footage import Piece, find_videos, pieces_of, read_piece
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
 log = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 GAPS = (2, 2, 2, 2, 3, 4, 4, 6, 8)
 """Distances between keyframes, as often as they are drawn."""
 HELD_OUT_SHARE = 12
@@ -52,17 +60,25 @@ class PrepareOptions:
 
 
 def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
-    """Write the cache of every video below ``data`` and of random scenes; existing clips stay."""
+    """Write the cache of every video below ``data`` and of random scenes; existing clips stay.
+
+    Raises:
+        MediaError: If there are videos, but none that can be used.
+    """
+    videos, groups = find_videos(data), _groups(data)
     taken: Counter[str] = Counter()
-    groups = _groups(data)
-    for path in sorted(file for file in data.rglob("*") if file.suffix in VIDEO_SUFFIXES):
-        group = groups.get(path.name, path.stem)
-        taken[group] += 1
-        folder = cache / path.stem
-        if taken[group] > options.clips_per_group or (folder / "clip.json").exists():
-            continue
-        log.info("clip %s of %s", path.name, group)
-        _prepare_clip(path, folder, group, options)
+    for name, path in videos.items():
+        group = groups.get(path.name, name)
+        try:
+            taken[group] += _prepare_video(name, path, cache, group, options, taken[group])
+        except MediaError as error:
+            log.warning("left out: %s", error)
+    if videos and not _films(cache):
+        raise MediaError(
+            f"none of the {len(videos)} videos in {data} can be used; give clips of a few dozen "
+            "frames that move, at least 64 pixels high"
+        )
+    _balance(_films(cache))
     for number in range(options.scenes):
         folder = cache / f"scene_{number:05d}"
         if not (folder / "clip.json").exists():
@@ -84,7 +100,11 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
 
 def is_held_out(group: str) -> bool:
     """Return whether a group is kept for validation; depends on its name alone."""
-    return hashlib.sha256(group.encode()).digest()[0] % HELD_OUT_SHARE == 0
+    return _digest(group)[0] % HELD_OUT_SHARE == 0
+
+
+def _digest(group: str) -> bytes:
+    return hashlib.sha256(group.encode()).digest()
 
 
 def half_size_flow(
@@ -134,14 +154,31 @@ def _groups(data: Path) -> dict[str, str]:
     return {}
 
 
-def _prepare_clip(path: Path, folder: Path, group: str, options: PrepareOptions) -> None:
-    frames = np.stack(list(_decoded(path)))
-    random = np.random.default_rng([options.seed, *path.stem.encode()])
+def _prepare_video(
+    name: str, path: Path, cache: Path, group: str, options: PrepareOptions, taken: int
+) -> int:
+    """Write the pieces of a video that are not there yet; return how many it has."""
+    pieces = pieces_of(name, path, options.clips_per_group - taken)
+    for piece in pieces:
+        if not (cache / piece.name / "clip.json").exists():
+            log.info("clip %s of %s", piece.name, group)
+            _prepare_piece(piece, cache / piece.name, group, options)
+    return len(pieces)
+
+
+def _prepare_piece(piece: Piece, folder: Path, group: str, options: PrepareOptions) -> None:
+    frames, cuts = read_piece(piece)
+    random = np.random.default_rng([options.seed, *piece.name.encode()])
     wanted = set()
     for _ in range(options.pairs_per_clip):
         gap = int(random.choice(GAPS))
         if len(frames) > gap:
-            wanted.add((int(random.integers(len(frames) - gap)), gap))
+            first = int(random.integers(len(frames) - gap))
+            if not any(first < cut <= first + gap for cut in cuts):
+                wanted.add((first, gap))
+    if not wanted:
+        log.warning("left out: %s has nothing but cuts", piece.name)
+        return
     pairs, flows = [], []
     for first, gap in sorted(wanted):
         flow, motion = half_size_flow(frames[first], frames[first + gap])
@@ -157,15 +194,22 @@ def _prepare_clip(path: Path, folder: Path, group: str, options: PrepareOptions)
     )
 
 
-def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
-    # PyAV is absent on bare training machines, which only read the cache.
-    from imf_plugin.media.read import open_media
+def _films(cache: Path) -> list[CachedClip]:
+    clips = [] if not any(cache.glob("*/clip.json")) else read_cache(cache)
+    return [clip for clip in clips if not clip.folder.name.startswith("scene_")]
 
-    with open_media(path) as reader:
-        for frame in reader.frames():
-            picture = frame.rgb()[..., :3]
-            height, width = picture.shape[:2]
-            yield picture[: height // 2 * 2, : width // 2 * 2].astype(np.uint8)
+
+def _balance(clips: list[CachedClip]) -> None:
+    """Where chance held out nothing or everything, hold out one group, or the last clip of one.
+
+    A lone clip is trained on.
+    """
+    if 0 < sum(clip.held_out for clip in clips) < len(clips):
+        return
+    groups = sorted({clip.group for clip in clips}, key=_digest)
+    for clip in clips:
+        last = clip is clips[-1] and len(clips) > 1
+        write_held_out(clip, held_out=last if len(groups) == 1 else clip.group == groups[0])
 
 
 def _difficulty(seed: int) -> float:
@@ -174,12 +218,7 @@ def _difficulty(seed: int) -> float:
 
 def _pictures(cache: Path) -> list[str]:
     """Return the frames of the clips that may be trained on."""
-    clips = [] if not any(cache.glob("*/clip.json")) else read_cache(cache)
-    return [
-        str(clip.folder / "frames.npy")
-        for clip in clips
-        if not (clip.held_out or clip.folder.name.startswith("scene_"))
-    ]
+    return [str(clip.folder / "frames.npy") for clip in _films(cache) if not clip.held_out]
 
 
 def _prepare_scene(folder: Path, scene: Scene) -> None:

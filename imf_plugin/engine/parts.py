@@ -130,7 +130,7 @@ class PartsFolder:
 
     def _acquire(self) -> None:
         self._lock = (self.path / "lock").open("ab")
-        if not _try_lock(self._lock):
+        if not try_lock(self._lock):
             self._lock.close()
             self._lock = None
             raise OutputRefused(
@@ -143,7 +143,7 @@ class PartsFolder:
             self._lock = None
 
 
-def _try_lock(stream: IO[bytes]) -> bool:
+def try_lock(stream: IO[bytes]) -> bool:
     """Lock a file for this process; the system unlocks it however the process ends."""
     try:
         if os.name == "nt":

@@ -50,8 +50,11 @@ class RetimeSpec:
     """What is rendered: everything that decides the result of a clip."""
 
     source: str
-    curve: SpeedCurve
-    rate: Fraction
+    curve: SpeedCurve | None = None
+    """The clip's speed; without one ``factor`` says how many times longer it lasts."""
+    factor: Fraction | None = None
+    rate: Fraction | None = None
+    """Output frames per second along the curve; the clip's own when None."""
     first: int | None = None
     """First output frame of the part; None for all."""
     last: int | None = None

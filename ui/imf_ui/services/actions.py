@@ -122,8 +122,9 @@ class ActionRegistry(QObject):
         self._by_id = {action.id: action for action in ACTIONS}
         settings.changed.connect(self.changed)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(ACTIONS)
+    def all(self) -> tuple[EditorAction, ...]:
+        """Return all actions in the order of the menus."""
+        return ACTIONS
 
     def action(self, action_id: str) -> EditorAction:
         """Return an action by its id."""

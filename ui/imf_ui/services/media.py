@@ -20,10 +20,10 @@ from imf_plugin.media.info import MediaInfo
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.timeline.timemap import SourceTiming
 from imf_ui.model.document import MediaRef
-from imf_ui.model.errors import Explained, explain_exception
+from imf_ui.model.errors import explain_exception
 from imf_ui.model.timebase import ticks_of
 from imf_ui.services.framecache import FrameCache, source_key
-from imf_ui.services.images import bgra_of
+from imf_ui.services.pictures import bgra_of
 
 _MOST_READERS = 3
 
@@ -84,6 +84,10 @@ class MediaService(QObject):
     def open(self, path: str) -> None:
         """Open media; `opened` or `failed` follows."""
         self._opening.add(lambda: self._open(path))
+
+    def open_made(self, make: Callable[[], str]) -> None:
+        """Open media that is made first, in the thread that opens."""
+        self._opening.add(lambda: self._open(make()))
 
     def want_frame(self, wish: FrameWish) -> None:
         """Ask for a frame now; a wish that was not begun yet is forgotten."""
@@ -283,6 +287,3 @@ class _Tasks:
                 task()
             except RuntimeError:
                 return
-
-
-__all__ = ["Explained", "FrameWish", "MediaService", "OpenedMedia"]

@@ -62,9 +62,7 @@ def run(node_classes: dict[str, Any]) -> Run:
         node = node_classes[node_id]
         values: dict[str, Any] = {}
         for one in node.define_schema().inputs:
-            if one.io_type == "DYNAMIC":
-                values[one.id] = given.pop(one.id)
-            elif one.id in given:
+            if one.io_type == "DYNAMIC" or one.id in given:
                 values[one.id] = given.pop(one.id)
             elif one.default is not None and not one.options.get("force_input"):
                 values[one.id] = one.default

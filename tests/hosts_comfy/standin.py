@@ -201,7 +201,7 @@ def build(folder: Path, progress: Progress) -> dict[str, types.ModuleType]:
             progress.values.append((value, total))
             progress.previews += preview is not None
 
-    modules = {
+    modules: dict[str, dict[str, Any]] = {
         "comfy_api.latest": {
             "io": io,
             "ComfyExtension": object,

@@ -1,3 +1,4 @@
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_half_the_speed_takes_twice_as_long() -> None:
 
 def test_bullet_time_is_slowest_in_the_middle() -> None:
     shown = _made(curves.BULLET_TIME)
-    steps = [later - earlier for earlier, later in zip(shown, shown[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(shown)]
     middle = next(n for n, time in enumerate(shown) if time > 1)
     assert steps[middle] == pytest.approx(0.1 / 24, rel=0.02)
     assert steps[0] == pytest.approx(1 / 24)

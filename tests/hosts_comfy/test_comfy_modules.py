@@ -23,7 +23,7 @@ class Fading(nn.Module):
         self.sizes: list[int] = []
 
     def memory_used_forward(self, shape: Any, dtype: torch.dtype) -> int:
-        return 300 * shape[1] * shape[2] * dtype.itemsize
+        return int(300 * shape[1] * shape[2] * dtype.itemsize)
 
     def extract_features(self, frames: Tensor) -> Tensor:
         assert frames.shape[-1] % 32 == frames.shape[-2] % 32 == 0
@@ -104,5 +104,6 @@ def test_a_retargeter_is_made_when_it_is_first_asked_for() -> None:
 
     module = InterpolationModule(load_interpolator("flow"), retargeter=make)
     assert not asked
-    assert (module.retargeter, module.retargeter) == ("retargeter", "retargeter")
+    found: list[Any] = [module.retargeter, module.retargeter]
+    assert found == ["retargeter", "retargeter"]
     assert asked == [1]

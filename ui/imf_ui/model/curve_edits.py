@@ -339,6 +339,8 @@ def _split(key: CurveKey, following: CurveKey, at: int, source: int) -> list[Cur
 
     ax, dx, middle_x, ex, cx = parts(x1, x2)
     ay, dy, middle_y, ey, cy = parts(y1, y2)
+    if not (0 < middle_x < 1) or middle_y in (0, 1):
+        raise ValueError("there is a key right here; move to a moment between two keys")
     left = (ax / middle_x, ay / middle_y, dx / middle_x, dy / middle_y)
     rest_x, rest_y = 1 - middle_x, 1 - middle_y
     right = (
@@ -373,3 +375,12 @@ def _hold_source(keys: tuple[CurveKey, ...], number: int) -> int:
 
 def _with_part(curve: SpeedCurve, number: int, count: int, keys: Iterable[CurveKey]) -> SpeedCurve:
     return SpeedCurve(keys=(*curve.keys[:number], *keys, *curve.keys[number + count :]))
+
+
+def part_of(curve: SpeedCurve, start: int, end: int) -> SpeedCurve:
+    """Return what a curve shows between two moments of the result, from 0 on."""
+    for at in (start, end):
+        if 0 < at < curve.duration and all(key.at != at for key in curve.keys):
+            curve = with_key(curve, at)
+    keys = [replace(key, at=key.at - start) for key in curve.keys if start <= key.at <= end]
+    return SpeedCurve(keys=tuple(keys))

@@ -217,6 +217,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
 }
 
+BLUEPRINTS = {
+    "Slow Motion (IMF)": ("imf_slow_motion_video", ["model", "slow"]),
+    "Speed Ramp (IMF)": ("imf_speed_ramp", ["model", "ramp"]),
+    "Retarget (IMF)": ("imf_retarget", ["model", "parts", "move", "join"]),
+}
+
 READY = """
 () => window.app?.graph && window.LiteGraph?.registered_node_types?.IMF_SlowMotion
 """
@@ -250,6 +256,14 @@ async (spec) => {
     made[from].connect(source, made[to], target)
   }
   for (const node of graph.nodes) node.setSize(node.computeSize())
+  if (spec.inner) {
+    const made2 = graph.convertToSubgraph(new Set(spec.inner.map((key) => made[key])))
+    const box = made2.node
+    made2.subgraph.name = box.title = spec.title
+    for (const key of Object.keys(made)) if (!spec.inner.includes(key)) graph.remove(made[key])
+    box.pos = [0, 0]
+    return { workflow: graph.serialize() }
+  }
   const note = LiteGraph.createNode('MarkdownNote')
   graph.add(note)
   note.pos = [0, -170]
@@ -301,6 +315,15 @@ def main(action: str, url: str, out: Path) -> None:
         page.keyboard.press("Escape")
         for name, spec in EXAMPLES.items():
             (build if action == "build" else reopen)(page, name, spec, out)
+        if action == "build":
+            for title, (name, inner) in BLUEPRINTS.items():
+                spec = {**EXAMPLES[name], "inner": inner, "title": title}
+                workflow = page.evaluate(BUILD, spec)["workflow"]
+                (out / f"{title}.json").write_text(json.dumps(workflow, indent=1) + "\n")
+                page.evaluate(SHOW)
+                page.wait_for_timeout(500)
+                page.screenshot(path=str(out / f"{title}.png"))
+                print(title, [node["type"] for node in workflow["nodes"]])
         browser.close()
 
 

@@ -232,7 +232,7 @@ def test_odd_sizes_are_written_whole(slow: Run, images: Tensor, standin: Any) ->
 
 def test_another_container_is_refused_in_a_sentence(slow: Run, make_clip: ClipMaker) -> None:
     video, _, _ = slow(str(make_clip()))
-    with pytest.raises(ValueError, match="MP4 with H.264, not as webm"):
+    with pytest.raises(ValueError, match=r"MP4 with H\.264, not as webm"):
         video.save_to("out.webm", format="webm")
 
 

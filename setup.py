@@ -19,6 +19,7 @@ setup(
     package_data={
         "imf_plugin": ["py.typed", "models/weights/*"],
         "imf_kernels": ["py.typed"],
+        "imf_hosts": ["py.typed"],
         "imf_ui": ["py.typed", "icons/*.svg", "icons/themed/*.svg", "translations/*.json"],
     },
 )

@@ -96,7 +96,7 @@ CASES: dict[str, tuple[list[str], str]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checker", type=Path, default=CHECKER)
-    parser.add_argument("--only", default="", help="run the cases whose name holds this")
+    parser.add_argument("--only", default="", help="cases whose name holds one of these")
     parser.add_argument("--formats", default=",".join(FORMATS))
     args = parser.parse_args()
     if not args.checker.is_file():
@@ -106,7 +106,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="imf-vpy-") as folder:
         script = Path(folder, "case.vpy")
         script.write_text(SCRIPT)
-        for name in (name for name in CASES if args.only in name):
+        for name in (name for name in CASES if any(part in name for part in args.only.split(","))):
             for form in args.formats.split(","):
                 told = run_case(args.checker, script, name, form)
                 failed += "PASS" not in told[-1:][0][:4]

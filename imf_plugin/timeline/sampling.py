@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
 
-from imf_plugin.errors import PlanError
 from imf_plugin.timeline.curve import Curve, Stretch
 
 POSITION_GRID = 65536
@@ -103,11 +102,7 @@ class EvenSampling:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveSampling:
-    """Output frames along a curve whose seconds are source frames.
-
-    Raises:
-        PlanError: If the curve leaves nothing to show.
-    """
+    """Output frames along a curve whose seconds are source frames."""
 
     source_count: int
     """Number of source frames."""
@@ -117,11 +112,6 @@ class CurveSampling:
     """Output frames per source frame where the speed is 1."""
     length: int | None = None
     """Number of output frames when it is fixed; after the curve the last picture is held."""
-
-    def __post_init__(self) -> None:
-        """Check that there is something to show."""
-        if self.count == 0:
-            raise PlanError("the curve shows nothing: its keys cover no time")
 
     @cached_property
     def _stretches(self) -> tuple[Stretch, ...]:

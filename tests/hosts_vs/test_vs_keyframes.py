@@ -112,7 +112,7 @@ def test_memory_stays_flat_over_random_seeks(paint: Callable[..., Any]) -> None:
     def seek() -> float:
         for _ in range(300):
             made.get_frame(random_.randrange(made.num_frames)).close()
-        return process.memory_info().rss / 2**20
+        return float(process.memory_info().rss / 2**20)
 
     vs.core.max_cache_size = 16
     try:

@@ -45,9 +45,9 @@ class Options:
     range: int | str | None = None
     """``full`` or ``limited``, likewise."""
     num_streams: int | None = None
-    """Frames made at a time; 1 on a GPU and one a VapourSynth thread on the CPU when None."""
-    cache_frames: int = 8
-    """Encoded keyframes kept."""
+    """Frames made at a time; 1 on a GPU and up to 4 on the CPU when None."""
+    cache_frames: int | None = None
+    """Encoded keyframes kept; 8, or two more than VapourSynth has threads, when None."""
     cache_mb: int = 2048
     """Memory that they may take; two are kept whatever they take."""
 
@@ -60,10 +60,10 @@ class Options:
                 raise fault(f"{name} must be a text such as 'auto', not {getattr(self, name)!r}")
         _check_tile(self.tile)
         self._check_scenes()
-        check_integer("cache_frames", self.cache_frames, 2)
+        for name, least in (("cache_frames", 2), ("num_streams", 1)):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), least)
         check_integer("cache_mb", self.cache_mb, 1)
-        if self.num_streams is not None:
-            check_integer("num_streams", self.num_streams, 1)
 
     def _check_scenes(self) -> None:
         check_flag("sc", self.sc)

@@ -65,7 +65,7 @@ def retarget(
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         matrix: YUV matrix, for each of the two clips that is YUV.
         range: ``full`` or ``limited``, for both.
-        num_streams: Frames made at a time; 1 on a GPU and one a thread on the CPU when None.
+        num_streams: Frames made at a time; 1 on a GPU and up to 4 on the CPU when None.
 
     Raises:
         vs.Error: If an argument or a clip is wrong.

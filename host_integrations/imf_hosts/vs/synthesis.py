@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 
+import vapoursynth as vs
 from torch import Tensor
 
 from imf_hosts.vs.arguments import Options
@@ -47,10 +48,9 @@ class Synthesiser:
         self._options = options
         self._session = session
         self._size = (height, width)
-        self._places = places
-        self._cache: KeyframeCache[_Keyframe] = KeyframeCache(
-            options.cache_frames, options.cache_mb * 2**20
-        )
+        # Enough for every thread to be at a keyframe of its own.
+        kept = options.cache_frames or max(8, int(vs.core.num_threads) + 2)
+        self._cache: KeyframeCache[_Keyframe] = KeyframeCache(kept, options.cache_mb * 2**20)
         self._model = self._load()
 
     def _load(self) -> TiledInterpolator:
@@ -66,7 +66,8 @@ class Synthesiser:
                 height,
                 width,
                 model.descriptor.bytes_per_pixel,
-                self._session.working_bytes // self._places,
+                # Not divided among the workers: pictures must not depend on their number.
+                self._session.working_bytes,
             )
         return TiledInterpolator(model, max(height, width) if edge == "off" else int(edge))
 

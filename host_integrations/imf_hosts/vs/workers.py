@@ -7,6 +7,9 @@ from queue import SimpleQueue
 import torch
 import vapoursynth as vs
 
+_MOST_ON_CPU = 4
+"""Each takes working memory, and models use several threads themselves."""
+
 
 class Workers:
     """As many places as frames may be made at a time, each with a stream of its own on a GPU.
@@ -38,5 +41,7 @@ class Workers:
 
 
 def usual_places(device: str) -> int:
-    """Return how many frames to make at a time: one on a GPU, one a VapourSynth thread on a CPU."""
-    return 1 if device.startswith("cuda") else int(vs.core.num_threads)
+    """Return how many frames to make at a time: one on a GPU, up to four on a CPU."""
+    if device.startswith("cuda"):
+        return 1
+    return min(int(vs.core.num_threads), _MOST_ON_CPU)

@@ -108,7 +108,7 @@ def comfy_workflow(document: Document, clip: Clip) -> str:
     """
     rate = clip.output_rate
     cuts = clip.cuts.manual
-    scene_cuts = "given" if cuts else "find" if clip.cuts.find and cuts is None else "ignore"
+    searches = clip.cuts.find if cuts is None else bool(cuts)
     workflow = {
         "1": {"class_type": "LoadVideo", "inputs": {"file": Path(clip.media.path).name}},
         "2": {
@@ -126,7 +126,7 @@ def comfy_workflow(document: Document, clip: Clip) -> str:
                 "speed": 1.0,
                 "output_fps": round(float(rate), 3),
                 "audio": "drop" if clip.render.audio == "drop" else "stretch",
-                "scene_cuts": scene_cuts,
+                "scene_cuts": "auto" if searches else "off",
                 "cuts": ",".join(map(str, cuts or ())),
                 "on_cut": clip.cuts.on_cut,
             },

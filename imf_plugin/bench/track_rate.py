@@ -26,7 +26,7 @@ from imf_plugin.media.read import Reader, open_media
 from imf_plugin.media.write import PartWriter, PictureShape
 from imf_plugin.motion.track_files import TrackFile
 
-JPEG_QUALITY = 90
+JPEG_QUALITY = 75
 _BEST_CRF, _WORST_CRF = 10, 51
 
 

@@ -48,13 +48,15 @@ def pack_tokens(tokens: Tensor, bits: int) -> bytes:
     low = numbers.min(axis=(0, 2)).astype(np.float32)
     spread = numbers.max(axis=(0, 2)).astype(np.float32) - low
     step = np.maximum(spread / np.float32(2**bits - 1), np.float32(1e-12)).astype(np.float32)
-    whole = np.rint((numbers - low[:, None]) / step[:, None]).astype(np.int32)
+    # Multiples of the step, so that zero, which means no motion in some models, stays zero.
+    first = np.rint(low / step).astype(np.int64)
+    whole = (np.rint(numbers / step[:, None]) - first[:, None]).astype(np.int32)
     changes = np.diff(whole, axis=0, prepend=np.zeros_like(whole[:1]))
     # Small changes of either sign become small numbers; each number's history lies together.
     folded = ((changes << 1) ^ (changes >> 31)).astype(np.uint32).reshape(len(changes), -1).T
     planes = np.stack([folded & 255, (folded >> 8) & 255, folded >> 16]).astype(np.uint8)
     packed = lzma.compress(planes.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)
-    return b"".join((struct.pack("<I", len(low)), low.tobytes(), step.tobytes(), packed))
+    return b"".join((struct.pack("<I", len(first)), first.tobytes(), step.tobytes(), packed))
 
 
 def unpack_tokens(packed: bytes, count: int, token_shape: tuple[int, ...]) -> Tensor:
@@ -65,12 +67,14 @@ def unpack_tokens(packed: bytes, count: int, token_shape: tuple[int, ...]) -> Te
     """
     try:
         (groups,) = struct.unpack_from("<I", packed)
-        low, step = np.frombuffer(packed, np.float32, 2 * groups, 4).reshape(2, groups)
-        raw = lzma.decompress(packed[4 + 8 * groups :], lzma.FORMAT_RAW, filters=_FILTERS)
+        first = np.frombuffer(packed, np.int64, groups, 4)
+        step = np.frombuffer(packed, np.float32, groups, 4 + 8 * groups)
+        raw = lzma.decompress(packed[4 + 12 * groups :], lzma.FORMAT_RAW, filters=_FILTERS)
         planes = np.frombuffer(raw, np.uint8).reshape(3, -1, count).astype(np.uint32)
         folded = (planes[0] | planes[1] << 8 | planes[2] << 16).T.reshape(count, groups, -1)
         changes = (folded >> 1).astype(np.int32) ^ -(folded & 1).astype(np.int32)
-        numbers = np.cumsum(changes, axis=0, dtype=np.int32) * step[:, None] + low[:, None]
+        whole = np.cumsum(changes, axis=0, dtype=np.int64) + first[:, None]
+        numbers = whole * step[:, None].astype(np.float64)
         return torch.from_numpy(_values(numbers.astype(np.float32), token_shape))
     except (lzma.LZMAError, struct.error, ValueError) as error:
         raise DamagedTokens(str(error)) from None

@@ -120,8 +120,8 @@ def test_motion_is_carried_to_where_the_same_thing_stands_in_a_larger_picture() 
     scene = texture(256, 320, seed=4)
     # The driving frames show the middle of the scene at half its size.
     window = np.ascontiguousarray(scene[64:192, 80:240])
-    driving = cv2.resize(window, (80, 64), interpolation=cv2.INTER_AREA)
-    driving = cv2.resize(driving, (160, 128), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    small = cv2.resize(window, (80, 64), interpolation=cv2.INTER_AREA)
+    driving = np.asarray(cv2.resize(small, (160, 128), interpolation=cv2.INTER_CUBIC), np.uint8)
     anchor, frame = tensor(driving), tensor(moved(driving, [[1, 0, 10], [0, 1, 0]]))
     reference = MODEL.encode_reference(tensor(scene), anchor)
     assert reference.note == "aligned by features"

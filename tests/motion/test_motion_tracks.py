@@ -179,6 +179,12 @@ def test_packing_loses_nothing_but_the_rounding(
     torch.testing.assert_close(rounded(once, 16), once, atol=2e-3, rtol=0)
 
 
+def test_no_motion_stays_exactly_none() -> None:
+    tokens = 0.1 * torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+    tokens[2] = 0
+    assert not rounded(tokens, 9)[2].any()
+
+
 def test_tokens_that_do_not_change_pack_to_almost_nothing() -> None:
     assert len(pack_tokens(torch.ones(500, 2, 32, 32), 10)) < 1500
 

@@ -1,6 +1,7 @@
 """One step of undo: an edit of the document, or all edits of one drag."""
 
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from PyQt6.QtGui import QUndoCommand
 
@@ -24,7 +25,9 @@ class DocCommand(QUndoCommand):
         super().__init__(op.label)
         self.op = op
         self.inverse = op.inverse(document)
-        self._apply = apply
+        # The stack belongs to the session that applies: a strong reference would be a circle
+        # through C++ that Python's collector can only break in the wrong order.
+        self._apply = WeakMethod(apply)
         self._gesture = gesture
 
     def id(self) -> int:
@@ -46,8 +49,13 @@ class DocCommand(QUndoCommand):
 
     def redo(self) -> None:
         """Do the edit."""
-        self._apply(self.op)
+        self._carry_out(self.op)
 
     def undo(self) -> None:
         """Bring the document back."""
-        self._apply(self.inverse)
+        self._carry_out(self.inverse)
+
+    def _carry_out(self, op: Op) -> None:
+        apply = self._apply()
+        if apply is not None:
+            apply(op)

@@ -88,9 +88,7 @@ class Services(QObject):
         self.preview.failed.connect(self.failed)
         self.session.documentChanged.connect(self._on_document)
         self.session.scheduleChanged.connect(self._on_schedule)
-        self.settings.changed.connect(
-            lambda: self.cache.set_budget(self.settings.values.cache_mb * 2**20)
-        )
+        self.settings.changed.connect(self._on_settings)
 
     def open_path(self, path: str | Path) -> None:
         """Open a project, a video, a folder or a pattern of images."""
@@ -237,6 +235,9 @@ class Services(QObject):
         clip = self.session.clip
         if clip is not None and "active" in aspects and self.media.media(clip.media.path):
             self.media.want_thumbnails(clip.media.path, _THUMBNAILS, _THUMBNAIL_PX)
+
+    def _on_settings(self) -> None:
+        self.cache.set_budget(self.settings.values.cache_mb * 2**20)
 
     def _on_schedule(self) -> None:
         schedule = self.session.schedule()

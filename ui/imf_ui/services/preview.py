@@ -68,7 +68,7 @@ class PreviewScheduler(QObject):
         self._state_timer.setInterval(_STATE_MS)
         self._state_timer.timeout.connect(self.stateChanged)
         media.frameReady.connect(self._on_source)
-        media.frameFailed.connect(lambda path, index, why: self._tell(why))
+        media.frameFailed.connect(self._on_source_failed)
         session.scheduleChanged.connect(self._on_schedule)
         session.documentChanged.connect(self._on_document)
 
@@ -290,6 +290,9 @@ class PreviewScheduler(QObject):
             self._present()
             if not self._state_timer.isActive():
                 self._state_timer.start()
+
+    def _on_source_failed(self, path: str, index: int, why: Explained) -> None:
+        self._tell(why)
 
     def _on_schedule(self) -> None:
         self._bad.clear()

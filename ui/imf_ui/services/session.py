@@ -41,7 +41,7 @@ class Session(QObject):
         super().__init__(parent)
         self._document = Document()
         self.undo_stack = QUndoStack(self)
-        self.undo_stack.cleanChanged.connect(lambda _: self.projectChanged.emit())
+        self.undo_stack.cleanChanged.connect(self._on_clean)
         self.path: Path | None = None
         self.is_read_only = False
         self._gesture = 0
@@ -94,7 +94,9 @@ class Session(QObject):
         gesture, self._gesture, self._before = self._gesture, 0, None
         top = self.undo_stack.command(self.undo_stack.index() - 1)
         if not keep and gesture and isinstance(top, DocCommand) and top.id() == gesture:
-            # Qt deletes an obsolete command when it is undone, so no redo stays either.
+            # Qt deletes an obsolete command instead of undoing it, so no redo stays either.
+            if top.inverse.apply(self._document) != self._document:
+                self._apply(top.inverse)
             top.setObsolete(True)
             self.undo_stack.undo()
 
@@ -176,6 +178,9 @@ class Session(QObject):
         except PlanError as error:
             self.refused.emit(str(error))
             return None
+
+    def _on_clean(self, is_clean: bool) -> None:
+        self.projectChanged.emit()
 
     def _open(self, document: Document, path: Path | None) -> None:
         self._document, self.path, self.is_read_only = document, path, False

@@ -322,6 +322,8 @@ def main(action: str, url: str, out: Path) -> None:
                 (out / f"{title}.json").write_text(json.dumps(workflow, indent=1) + "\n")
                 page.evaluate(SHOW)
                 page.wait_for_timeout(500)
+                page.keyboard.press("Escape")
+                page.wait_for_timeout(400)
                 page.screenshot(path=str(out / f"{title}.png"))
                 print(title, [node["type"] for node in workflow["nodes"]])
         browser.close()
@@ -333,6 +335,8 @@ def build(page: Page, name: str, spec: dict[str, Any], out: Path) -> None:
     (out / f"{name}.api.json").write_text(json.dumps(made["prompt"], indent=1) + "\n")
     page.evaluate(SHOW)
     page.wait_for_timeout(700)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(400)
     page.screenshot(path=str(out / f"{name}.png"))
     print(name, len(made["workflow"]["nodes"]), "nodes")
 
@@ -345,6 +349,8 @@ def reopen(page: Page, name: str, spec: dict[str, Any], out: Path) -> None:
     again = page.evaluate("() => ({ workflow: app.graph.serialize() })")
     page.evaluate(SHOW)
     page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(400)
     page.screenshot(path=str(out / f"{name}.reopened.png"))
     values = {node["id"]: node.get("widgets_values") for node in workflow["nodes"]}
     changed = [

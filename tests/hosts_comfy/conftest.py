@@ -32,6 +32,12 @@ def standin() -> Any:
     return STANDIN
 
 
+@pytest.fixture(scope="session")
+def server_module() -> Any:
+    """The module that starts a real ComfyUI."""
+    return _module("imf_comfy_server", HERE / "server.py")
+
+
 @pytest.fixture
 def comfy_folder(tmp_path: Path) -> Path:
     """ComfyUI's base folder."""

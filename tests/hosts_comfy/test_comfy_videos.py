@@ -146,7 +146,7 @@ def test_a_video_in_memory_and_one_made_of_images_work_too(
     target = io.BytesIO()
     video.save_to(target)
     target.seek(0)
-    pictures, rate, seconds = _decoded(target)
+    pictures, rate, _ = _decoded(target)
     assert (len(pictures), rate) == (10, 30)
 
 

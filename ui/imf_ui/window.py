@@ -28,13 +28,14 @@ from PyQt6.QtWidgets import (
 from imf_ui.i18n import tr
 from imf_ui.icons import icon
 from imf_ui.model.errors import Explained, explain_exception
-from imf_ui.model.projectfile import ProjectError
+from imf_ui.model.projectfile import Loaded, ProjectError
 from imf_ui.panels.queue import QueuePanel
 from imf_ui.panels.retarget import RetargetPanel
 from imf_ui.panels.retime import RetimePanel
 from imf_ui.panels.start import StartScreen
 from imf_ui.services.actions import ACTIONS
 from imf_ui.services.app_services import Services
+from imf_ui.services.images import Pixels, image_of_bgra
 from imf_ui.widgets.shortcut_sheet import ShortcutSheet, key_words
 from imf_ui.window_errors import WindowErrors
 from imf_ui.window_jobs import WindowJobs
@@ -43,6 +44,8 @@ PROJECT_ENDING = ".imfp"
 _SCREENS = ("start", "edit", "retarget", "queue")
 _MENUS = ("File", "Edit", "View", "Play", "Mark", "Speed", "Help")
 _MESSAGE_MS = 6000
+_ANALYSED_FRAMES = 1500
+"""Longer clips are looked through for cuts when the user asks, so that previews come first."""
 
 
 class MainWindow(QMainWindow):
@@ -175,8 +178,12 @@ class MainWindow(QMainWindow):
         self.retarget.refused.connect(self.say)
         self.queue.explain_wanted.connect(self.errors.explain_job)
         self.services.queue.jobFinished.connect(self.errors.on_job_finished)
-        self.services.media.failed.connect(self.errors.on_media_failed)
-        self.services.preview.failed.connect(self.errors.on_preview_failed)
+        self.services.failed.connect(self.errors.on_failed)
+        self.services.projectOpened.connect(self._on_project)
+        self.services.clipOpened.connect(self._on_clip)
+        self.services.findingsChanged.connect(self._on_findings)
+        self.services.preview.rangeProgress.connect(self._on_range)
+        self.services.media.firstPicture.connect(self._on_first_picture)
         self.services.worker.stateChanged.connect(self._show_numbers)
         self.session.documentChanged.connect(self._on_document)
         self.session.projectChanged.connect(self.refresh)
@@ -275,24 +282,45 @@ class MainWindow(QMainWindow):
             if path.endswith(PROJECT_ENDING):
                 self.open_project(Path(path))
             else:
-                self.services.settings.add_recent(path)
                 self.services.open_path(path)
 
     def open_project(self, path: Path) -> None:
         """Open a project file."""
         if not self.may_leave():
             return
-        try:
-            loaded = self.session.load(path)
-        except ProjectError as error:
-            self.errors.show(explain_exception(error, file=path.name))
-            return
-        self.services.settings.add_recent(str(path))
+        self.services.open_path(path)
+
+    def _on_project(self, loaded: Loaded) -> None:
         for note in loaded.notes:
             self.say(tr(note))
-        self.jobs.relink_missing()
-        self.services.open_document_media()
+        view = loaded.document.view
+        self.show_screen(view.panel if view.panel in _SCREENS else "edit")
+        self.services.player.seek(view.playhead)
+
+    def _on_findings(self, path: str) -> None:
+        found = self.session.findings(path)
+        if found is not None and found.cuts:
+            self.say(tr("{count} cuts found", count=len(found.cuts)))
+        self.retime.curve_panel.refresh()
+
+    def _on_range(self, done: int, count: int) -> None:
+        self.say(tr("{done} of {count} frames are ready", done=done, count=count))
+
+    def _on_first_picture(self, path: str, pixels: Pixels) -> None:
+        """Show the first frame while the rest of the file is still being listed."""
+        if self.session.clip is None and self.screen_name == "start":
+            view = self.retime.viewer.view
+            view.set_message("")
+            view.set_images(None, image_of_bgra(pixels))
+            self.screens.setCurrentWidget(self.retime)
+
+    def _on_clip(self, clip_id: str) -> None:
+        clip = self.session.clip
+        if clip is None or clip.id != clip_id:
+            return
         self.show_screen("edit")
+        if clip.cuts.find and clip.media.frame_count <= _ANALYSED_FRAMES:
+            self.services.analyse(clip)
 
     def new_project(self) -> None:
         """Start afresh."""

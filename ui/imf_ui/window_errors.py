@@ -8,7 +8,7 @@ from PyQt6.QtCore import QObject
 from PyQt6.QtWidgets import QFileDialog
 
 from imf_ui.i18n import tr
-from imf_ui.model.errors import Explained
+from imf_ui.model.errors import ErrorCode, Explained
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.explaining import show_error, why_of
 from imf_ui.panels.queue import explained, open_file
@@ -36,7 +36,7 @@ class WindowErrors(QObject):
         window, services = self._window, self._services
         general: dict[str, Callable[[], object]] = {
             "restart_worker": services.worker.restart,
-            "smaller_preview": lambda: services.preview.set_scale(4),
+            "smaller_preview": lambda: window.session.set_view(preview_scale=4),
             "save_as": window.save_as,
             "open_settings": lambda: window.trigger("settings"),
             "locate": lambda: window.jobs.relink_missing(),
@@ -52,16 +52,22 @@ class WindowErrors(QObject):
         if dialog in self.open_dialogs:
             self.open_dialogs.remove(dialog)
 
-    def on_media_failed(self, path: str, failure: Explained) -> None:
-        """A file cannot be opened."""
-        self.show(failure, {"retry": lambda: self._services.open_path(path)})
-
-    def on_preview_failed(self, failure: Explained) -> None:
-        """A preview cannot be made; say it in the status line unless something can be done."""
-        if failure.actions and not self.open_dialogs:
-            self.show(failure, {"retry": lambda: self._services.preview.refresh()})
-        else:
+    def on_failed(self, failure: Explained) -> None:
+        """A service could not do something; one dialog at a time, the rest in the status line."""
+        if failure.code is ErrorCode.MEDIA_MISSING and failure.facts.get("clip"):
+            self._window.jobs.relink_missing()
+        elif self.open_dialogs or not failure.actions:
             self._window.say(why_of(failure))
+        else:
+            self.show(failure, {"retry": lambda: self._retry(failure)})
+
+    def _retry(self, failure: Explained) -> None:
+        if failure.facts.get("clip"):
+            self._services.open_document_media()
+        elif failure.facts.get("file") and self._window.session.clip is None:
+            self._services.open_path(failure.facts["file"])
+        else:
+            self._services.preview.retry()
 
     def on_job_finished(self, job_id: str) -> None:
         """A render came to its end, one way or the other."""

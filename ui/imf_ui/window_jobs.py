@@ -1,5 +1,6 @@
 """What the window does with whole files: export, queue many, recover, relink, sample, settings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,17 @@ from PyQt6.QtCore import QObject
 from PyQt6.QtWidgets import QFileDialog
 
 from imf_ui.i18n import tr
-from imf_ui.model.document import Clip
+from imf_ui.model.document import Clip, new_clip
+from imf_ui.model.errors import Explained
 from imf_ui.model.exporting import cli_line, comfy_workflow, vapoursynth_script
 from imf_ui.model.ops import SetRender
+from imf_ui.model.presets import apply_preset, preset_named, preset_of
 from imf_ui.model.projectfile import missing_media, relink
-from imf_ui.panels.export_dialog import KINDS, ExportDialog, default_output
+from imf_ui.panels.export_dialog import ExportDialog
 from imf_ui.panels.relink import RelinkDialog
 from imf_ui.panels.settings import SettingsDialog
+from imf_ui.services.jobs import job_of_clip
+from imf_ui.services.media import OpenedMedia
 
 if TYPE_CHECKING:
     from imf_ui.window import MainWindow
@@ -26,6 +31,10 @@ class WindowJobs(QObject):
         super().__init__(window)
         self._window = window
         self._services, self._session = window.services, window.services.session
+        self._waiting: set[str] = set()
+        self._many = 0
+        window.services.media.opened.connect(self._on_opened)
+        window.services.media.failed.connect(self._on_failed)
         self.dialog: ExportDialog | SettingsDialog | RelinkDialog | None = None
 
     def _count(self, clip: Clip) -> int:
@@ -55,34 +64,54 @@ class WindowJobs(QObject):
 
     def _export(self, clip: Clip, dialog: ExportDialog) -> None:
         settings = dialog.settings()
-        self._session.do(SetRender(id=clip.id, render=settings))
-        self._services.settings.set(last_render=settings)
-        self.export_now()
+        self._session.do(SetRender(id=clip.id, render=replace(settings, output="")))
+        chosen = self._session.document.clip(clip.id)
+        output = Path(settings.output)
+        self._services.export(chosen, str(output), overwrite=output.exists())
         self._window.show_screen("queue")
 
     def export_now(self) -> None:
         """Put the clip into the queue as it is set up."""
         clip = self._session.clip
-        if clip is None:
-            return
-        if not clip.render.output:
-            from dataclasses import replace
-
-            output = str(default_output(clip.media.path, KINDS[0]))
-            self._session.do(SetRender(id=clip.id, render=replace(clip.render, output=output)))
-        document = self._session.document
-        active = document.clip(clip.id)
-        self._services.queue.add_clip(
-            active, active.render.output, findings=self._session.findings(active.media.path)
-        )
-        self._window.say(tr("Added to the queue"))
+        if clip is not None:
+            self._services.export(clip)
+            self._window.say(tr("Added to the queue"))
 
     def queue_many(self, paths: list[str]) -> None:
         """Render many clips as the active one is: same curve by preset, same settings."""
+        self._waiting |= set(paths)
+        self._many = len(self._waiting)
         for path in paths:
-            self._services.queue.add_file(path)
+            self._services.media.open(path)
         self._window.show_screen("queue")
-        self._window.say(tr("{count} clips added to the queue", count=len(paths)))
+
+    def _on_opened(self, path: str, known: OpenedMedia) -> None:
+        if path not in self._waiting:
+            return
+        self._waiting.discard(path)
+        clip = self._retimed_like_the_active(path, known)
+        self._services.queue.add(job_of_clip(clip, self._services.output_for(clip)), start=False)
+        if not self._waiting:
+            self._window.say(
+                tr("{count} clips are in the queue; press Start all", count=self._many)
+            )
+
+    def _on_failed(self, path: str, failure: Explained) -> None:
+        if path in self._waiting:
+            self._waiting.discard(path)
+            self._window.errors.on_failed(failure)
+
+    def _retimed_like_the_active(self, path: str, known: OpenedMedia) -> Clip:
+        render = replace(self._services.settings.values.last_render, output="")
+        clip = new_clip(self._session.document, known.ref, Path(path).stem, render=render)
+        active = self._session.clip
+        preset = preset_named("slow_half")
+        if active is not None:
+            try:
+                preset = preset_of(active.curve, active.media.duration, "own", active.name)
+            except ValueError:
+                self._window.say(tr("Curves that freeze or run backwards do not fit other clips"))
+        return replace(clip, curve=apply_preset(preset, clip.curve, known.ref.duration))
 
     def recover(self, session_id: str) -> None:
         """Take up an unsaved session."""

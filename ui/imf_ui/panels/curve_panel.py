@@ -85,7 +85,7 @@ class CurvePanel(QWidget):
         control.readout.connect(curve.set_readout)
         control.selection_changed.connect(lambda: curve.set_selected(control.selected))
         control.picture_changed.connect(self.refresh)
-        self._services.player.positionChanged.connect(self._on_position)
+        self._services.player.frameWanted.connect(self._on_position)
         self._services.preview.stateChanged.connect(self._states_timer.start)
         self._services.media.thumbnailsReady.connect(self._on_thumbnails)
         self._session.scheduleChanged.connect(self._on_schedule)

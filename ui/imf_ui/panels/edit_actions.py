@@ -119,7 +119,7 @@ class EditActions:
         """Make all frames between the marks."""
         clip = self._session.clip
         if clip is not None:
-            self._services.preview.make_range(*clip.marks.span(self._last() + 1))
+            self._services.preview.set_range(*clip.marks.span(self._last() + 1))
 
     def go_key(self, direction: int) -> None:
         """Go to the next or previous key and select it."""
@@ -157,7 +157,7 @@ class EditActions:
             return
         at = self._control.ticks_at(self._services.player.position)
         self._control.edit(
-            f"Preset “{presets[wanted].name}”",
+            tr("Preset {name}", name=tr(presets[wanted].name)),
             lambda curve: apply_preset(presets[wanted], curve, clip.media.duration, at),
         )
 
@@ -185,3 +185,4 @@ class EditActions:
         clip = self._session.clip
         if clip is not None:
             self._session.do(SetCuts(id=clip.id, cuts=replace(clip.cuts, find=True, manual=None)))
+            self._services.analyse()

@@ -106,14 +106,13 @@ class ExportDialog(QDialog):
 
     def _video_page(self) -> QWidget:
         marked = self._clip.marks.first is not None or self._clip.marks.last is not None
-        kept = self._clip.render.output
         self.kind = QComboBox()
         self.kind.setAccessibleName(tr("Kind of file"))
         for kind in KINDS:
             words = tr("Images · PNG") if kind.id == "images" else kind.words
             extra = {"ffv1": tr("lossless"), "prores": tr("for editing")}.get(kind.id)
             self.kind.addItem(f"{words}, {extra}" if extra else words, kind.id)
-        self.path = QLineEdit(kept or str(default_output(self._clip.media.path, KINDS[0], marked)))
+        self.path = QLineEdit(str(default_output(self._clip.media.path, KINDS[0], marked)))
         self.path.setAccessibleName(tr("File"))
         choose = icon_button("folder", tr("Choose the file…"))
         choose.clicked.connect(self._choose_path)
@@ -195,6 +194,8 @@ class ExportDialog(QDialog):
         elif free < needed:
             words += " · " + tr("only {megabytes} MB are free", megabytes=round(free / 1e6))
             state = "warning"
+        if Path(self.path.text()).is_file():
+            words, state = tr("The file that is there will be replaced."), "warning"
         self.room.setText(words)
         self.room.setProperty("state", state)
         style = self.room.style()

@@ -95,7 +95,7 @@ class JobCard(QFrame):
     def show_job(self, job: Job) -> None:
         """Show what has become of the job."""
         self.job = job
-        self.state.setText(state_words(job.state))
+        self.state.setText(stage_words(job))
         self.progress.setRange(0, max(job.total, 1))
         self.progress.setValue(job.done)
         self.progress.setVisible(job.state not in (JobState.DONE, JobState.QUEUED))
@@ -106,6 +106,15 @@ class JobCard(QFrame):
         for name, button in self.buttons.items():
             button.setVisible(name in _BUTTONS[job.state])
         self.setAccessibleName(f"{job.name}, {state_words(job.state)}")
+
+
+def stage_words(job: Job) -> str:
+    """Return what a job is doing."""
+    if job.state is JobState.RUNNING and job.stage != "render":
+        return {"analyse": tr("Looking for cuts"), "join": tr("joining the parts")}.get(
+            job.stage, tr("preparing")
+        )
+    return state_words(job.state)
 
 
 def explained(job: Job) -> Explained:
@@ -119,6 +128,8 @@ def numbers_of(job: Job) -> str:
     """Return how far a job is, in words."""
     if job.state in (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLING):
         share = 100 * job.done // max(job.total, 1)
+        if not job.total:
+            return ""
         words = tr(
             "{share} %, frame {done} of {total}", share=share, done=job.done, total=job.total
         )

@@ -209,12 +209,14 @@ class RetargetPanel(QWidget):
         self.position.setRange(0, max(count - 1, 0))
         self._service.show(self.position.value())
 
-    def _on_frame(self, number: int, driving: QImage, result: QImage) -> None:
+    def _on_frame(
+        self, number: int, driving: QImage | None, result: QImage | None, _whole: bool
+    ) -> None:
         self.place.setText(f"{number} / {self.position.maximum()}")
-        self.driving.view.set_message("")
-        self.driving.view.set_images(None, driving)
-        self.result.view.set_message("")
-        self.result.view.set_images(None, result)
+        for pane, picture in ((self.driving, driving), (self.result, result)):
+            if picture is not None:
+                pane.view.set_message("")
+                pane.view.set_images(None, picture)
 
     def _on_failed(self, failure: Explained) -> None:
         self.result.view.set_message(why_of(failure))

@@ -1,6 +1,7 @@
 """The start screen: drop something, open something recent, take up an unsaved session."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -101,7 +102,7 @@ class StartScreen(QWidget):
             frame = card()
             words = tr(
                 "Unsaved work from {when}, {edits} edits",
-                when=f"{session.when:%H:%M}",
+                when=f"{datetime.fromtimestamp(session.saved_at):%H:%M}",
                 edits=session.edits,
             )
             sign = QLabel()

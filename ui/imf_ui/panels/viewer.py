@@ -73,7 +73,7 @@ class ViewerPanel(QWidget):
         self.view.zoom_changed.connect(self._on_zoom)
         self.view.pixel_picked.connect(self._on_pixel)
         services.preview.frameShown.connect(self._on_frame)
-        services.player.positionChanged.connect(self._on_position)
+        services.player.frameWanted.connect(self._on_position)
         services.player.rateChanged.connect(self.transport.set_playing)
         self._session.documentChanged.connect(self._on_document)
         self._session.scheduleChanged.connect(self.refresh)
@@ -147,7 +147,6 @@ class ViewerPanel(QWidget):
 
     def _on_quality(self, _index: int) -> None:
         self._session.set_view(preview_scale=self.quality.currentData())
-        self._services.preview.set_scale(self.quality.currentData())
 
     def _on_zoom(self, zoom: float) -> None:
         self.zoom_label.setText(f"{zoom * 100:.0f} %")

@@ -5,6 +5,7 @@ stretched over the same area, so zoom and wipe do not jump when the full picture
 1.0 one pixel of the clip is one pixel of the screen, whatever the display's scale factor.
 """
 
+import math
 from enum import StrEnum
 
 import numpy as np
@@ -247,8 +248,9 @@ class FrameView(QWidget):
     def _device_rect(self, target: QRectF) -> QRect:
         ratio = self.devicePixelRatioF()
         return QRect(
-            round(target.x() * ratio),
-            round(target.y() * ratio),
+            # Halves always go the same way, so that two views side by side stay in step.
+            math.floor(target.x() * ratio + 0.5),
+            math.floor(target.y() * ratio + 0.5),
             max(round(target.width() * ratio), 1),
             max(round(target.height() * ratio), 1),
         )

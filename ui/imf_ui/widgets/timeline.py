@@ -255,6 +255,8 @@ class Timeline(QSlider):
             frame += step
 
     def _paint_thumbnails(self, painter: QPainter, band: QRectF) -> None:
+        if not self._thumbnails:
+            return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         ends = [frame for frame, _ in self._thumbnails[1:]] + [float(self.maximum() + 1)]
         for (frame, image), end in zip(self._thumbnails, ends, strict=True):

@@ -1,0 +1,189 @@
+"""Timeline, transport, time field, key table, dialogs."""
+
+from collections.abc import Callable
+
+import pytest
+from imf_ui.widgets.error_dialog import ErrorDialog, Fix
+from imf_ui.widgets.key_table import AT, SHAPE, SPEED, KeyRow, KeyTable
+from imf_ui.widgets.shortcut_sheet import ShortcutSheet
+from imf_ui.widgets.timecode_edit import TimecodeEdit
+from imf_ui.widgets.timeline import Timeline
+from imf_ui.widgets.transport import TransportBar
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QLabel, QSlider
+
+
+def parse(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError("give a frame such as 36")
+    return int(text)
+
+
+@pytest.fixture
+def timeline(app: QApplication) -> Timeline:
+    shown = Timeline()
+    shown.resize(800, 80)
+    shown.set_length(100)
+    shown.show()
+    return shown
+
+
+def test_a_press_on_the_timeline_asks_for_the_frame_under_it(timeline: Timeline) -> None:
+    wanted: list[int] = []
+    timeline.seek_wanted.connect(wanted.append)
+    QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=QPoint(round(timeline.x_of(40)), 40))
+    assert wanted == [40]
+
+
+def test_arrow_keys_move_the_timeline_by_frames(timeline: Timeline) -> None:
+    wanted: list[int] = []
+    timeline.seek_wanted.connect(wanted.append)
+    timeline.setFocus()
+    timeline.set_playhead(10)
+    QTest.keyClick(timeline, Qt.Key.Key_Right)
+    assert wanted == [11]
+
+
+def test_places_and_frames_are_each_other_s_inverse_when_zoomed(timeline: Timeline) -> None:
+    timeline.set_view(20, 40)
+    assert timeline.view == (20, 40)
+    for frame in range(20, 40):
+        assert timeline.frame_at(timeline.x_of(frame)) == frame
+
+
+def test_the_view_stays_within_the_clip(timeline: Timeline) -> None:
+    timeline.set_view(-50, 30)
+    assert timeline.view == (0, 80)
+    timeline.set_view(90, 300)
+    assert timeline.view == (0, 100)
+
+
+def test_a_mark_is_dragged_along_the_ruler(timeline: Timeline) -> None:
+    wanted: list[tuple[int, int]] = []
+    timeline.marks_wanted.connect(lambda first, last: wanted.append((first, last)))
+    timeline.set_marks(20, None)
+    QTest.mousePress(timeline, Qt.MouseButton.LeftButton, pos=QPoint(round(timeline.x_of(20)), 10))
+    QTest.mouseMove(timeline, QPoint(round(timeline.x_of(30)), 10))
+    QTest.mouseRelease(
+        timeline, Qt.MouseButton.LeftButton, pos=QPoint(round(timeline.x_of(30)), 10)
+    )
+    assert wanted[-1] == (30, -1)
+
+
+def test_a_screen_reader_meets_the_timeline_as_a_slider_with_its_value(timeline: Timeline) -> None:
+    timeline.set_playhead(33)
+    # PyQt6 wraps no accessibility interfaces; Qt gives every QSlider that of a slider.
+    assert isinstance(timeline, QSlider)
+    assert timeline.accessibleName() == "Timeline, output frame"
+    assert timeline.value() == 33
+
+
+def test_the_time_field_takes_sense_and_refuses_nonsense(app: QApplication) -> None:
+    field = TimecodeEdit(parse, lambda frame: f"00:00.{frame:02}")
+    wanted: list[int] = []
+    field.frame_wanted.connect(wanted.append)
+    field.set_frame(7)
+    assert field.text() == "00:00.07"
+    field.show()
+    field.begin()
+    QTest.keyClicks(field, "tomorrow")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert field.is_refused
+    assert "36" in field.accessibleDescription()
+    assert wanted == []
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+    assert not field.is_refused
+    assert field.text() == "00:00.07"
+    field.setText("12")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert wanted == [12]
+
+
+def test_the_transport_says_which_way_it_plays(app: QApplication) -> None:
+    bar = TransportBar(parse, str)
+    bar.set_playing(-2.0)
+    assert bar.speed_label.text() == "-2×"
+    assert bar.play.accessibleName().startswith("Pause")
+    bar.set_playing(0.0)
+    assert bar.speed_label.text() == ""
+    assert bar.play.accessibleName().startswith("Play")
+
+
+ROWS = [
+    KeyRow(at="00:00.00", source="0", speed="100 %", shape="constant"),
+    KeyRow(at="00:01.00", source="24", speed="25 %", shape="ramp"),
+]
+
+
+@pytest.fixture
+def table(app: QApplication) -> KeyTable:
+    shown = KeyTable()
+    shown.set_rows(ROWS)
+    shown.show()
+    return shown
+
+
+def test_a_typed_cell_becomes_a_wish(table: KeyTable) -> None:
+    wanted: list[tuple[int, int, str]] = []
+    table.edit_wanted.connect(lambda *wish: wanted.append(wish))
+    model = table.model()
+    assert model is not None
+    model.setData(model.index(1, SPEED), "50 %")
+    model.setData(model.index(1, AT), "00:01.00")
+    model.setData(model.index(0, SHAPE), "hold")
+    assert wanted == [(1, SPEED, "50 %"), (0, SHAPE, "hold")]
+
+
+def test_delete_and_insert_work_on_keys(table: KeyTable) -> None:
+    gone: list[list[int]] = []
+    added: list[bool] = []
+    table.delete_wanted.connect(gone.append)
+    table.add_wanted.connect(lambda: added.append(True))
+    table.set_selected([1])
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_Delete)
+    QTest.keyClick(table, Qt.Key.Key_Insert)
+    assert gone == [[1]]
+    assert added == [True]
+
+
+def test_a_cell_is_announced_as_a_sentence(table: KeyTable) -> None:
+    model = table.model()
+    assert model is not None
+    words = model.data(model.index(1, SPEED), Qt.ItemDataRole.AccessibleTextRole)
+    assert words == "Key 2, Speed: 25 %"
+
+
+def test_the_error_dialog_hands_back_the_way_out(app: QApplication) -> None:
+    dialog = ErrorDialog(
+        "The memory ran out",
+        "The picture is too large for the device.",
+        [Fix(name="retry_tiles", words="Retry with tiles"), Fix(name="cpu", words="On the CPU")],
+        details="traceback",
+    )
+    dialog.show()
+    assert dialog.buttons["retry_tiles"].isDefault()
+    QTest.mouseClick(dialog.buttons["cpu"], Qt.MouseButton.LeftButton)
+    assert dialog.chosen == "cpu"
+    assert dialog.result() == ErrorDialog.DialogCode.Accepted
+
+
+def test_the_sheet_of_keys_can_be_searched(app: QApplication) -> None:
+    sheet = ShortcutSheet([("Play", [("Play or pause", "Space"), ("Stop", "K")])])
+    assert sheet.shown_rows() == 2
+    sheet.search.setText("pause")
+    assert sheet.shown_rows() == 1
+
+
+def test_labels_in_the_widgets_are_never_cut(
+    app: QApplication, table: KeyTable, timeline: Timeline
+) -> None:
+    bar = TransportBar(parse, str)
+    bar.set_position(99999, 100000)
+    bar.resize(bar.minimumSizeHint())
+    bar.show()
+    cut: Callable[[QLabel], bool] = lambda one: (
+        one.fontMetrics().horizontalAdvance(one.text()) > one.width()
+    )
+    assert [one.text() for one in bar.findChildren(QLabel) if cut(one)] == []

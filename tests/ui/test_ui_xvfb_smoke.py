@@ -1,0 +1,168 @@
+"""A real window under Xvfb and openbox, driven by xdotool; screenshots are kept in ``out/editor``.
+
+The window manager matters: without one no window has the focus, and no shortcut works.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+NEEDED = ("Xvfb", "openbox", "xdotool", "import")
+MISSING = [name for name in NEEDED if shutil.which(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "out" / "editor"
+WIDTH, HEIGHT = 1366, 768
+PATIENCE_SECONDS = 60
+ACCENT_BGR = np.array([0xFF, 0xB0, 0x7C])
+
+
+class Desk:
+    """A display of its own with a window manager, and hands to use it."""
+
+    def __init__(self, number: int) -> None:
+        self.environment = {**os.environ, "DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb"}
+        self.environment["PYTHONPATH"] = os.pathsep.join(
+            str(ROOT / room) for room in (".", "kernels", "host_integrations", "ui")
+        )
+        self.started: list[subprocess.Popen[bytes]] = []
+        screen = f"{WIDTH}x{HEIGHT}x24"
+        self.start("Xvfb", f":{number}", "-screen", "0", screen, "-nolisten", "tcp")
+        until(lambda: Path(f"/tmp/.X11-unix/X{number}").exists())
+        self.start("openbox")
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        quiet = subprocess.DEVNULL
+        self.started.append(
+            subprocess.Popen(command, env=self.environment, stdout=quiet, stderr=quiet)
+        )
+        return self.started[-1]
+
+    def do(self, *words: str) -> str:
+        done = subprocess.run(
+            ["xdotool", *words], env=self.environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    def key(self, *keys: str) -> None:
+        for key in keys:
+            self.do("key", "--clearmodifiers", key)
+            time.sleep(0.15)
+
+    def shot(self, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        path = SHOTS / f"{name}.png"
+        command = ["import", "-window", "root", str(path)]
+        subprocess.run(command, env=self.environment, check=True)
+        return np.asarray(cv2.imread(str(path)), np.uint8)
+
+    def close(self) -> None:
+        for process in reversed(self.started):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def until[T](condition: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    number = next(n for n in range(90, 200) if not Path(f"/tmp/.X11-unix/X{n}").exists())
+    made = Desk(number)
+    yield made
+    made.close()
+
+
+def curve_y(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], x: int) -> int:
+    """Return where the curve's line crosses a column in the lower part of the window."""
+    column = picture[HEIGHT * 3 // 4 : HEIGHT - 40, x].astype(int)
+    near = np.abs(column - ACCENT_BGR).max(axis=1) < 24
+    rows = np.flatnonzero(near)
+    assert rows.size, "there is no curve to be seen"
+    return int(rows[0]) + HEIGHT * 3 // 4
+
+
+@pytest.mark.timeout(240)
+def test_journey_29_the_first_five_minutes_in_a_real_window(
+    desk: Desk, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Open, play, bend with mouse and keys, undo, save, export, quit."""
+    clip = make_clip(count=24, width=320, height=180, rate=Fraction(24), speed_px=6.0)
+    desk.environment["IMF_EDITOR_HOME"] = str(tmp_path / "home")
+    editor = desk.start(
+        sys.executable,
+        "-c",
+        "from imf_plugin.cli.ui import editor; raise SystemExit(editor())",
+        str(clip),
+    )
+    window = until(lambda: desk.do("search", "--onlyvisible", "--name", "clip.*imf"))
+    window = window.split()[0]
+    desk.do("windowactivate", "--sync", window)
+    desk.do("windowmove", window, "0", "0")
+    desk.do("windowsize", "--sync", window, str(WIDTH), str(HEIGHT))
+    time.sleep(1.5)
+    first = desk.shot("1-open")
+    assert first.std() > 15
+    desk.key("space")
+    time.sleep(1.0)
+    desk.key("k", "alt+1")
+    time.sleep(1.5)
+    slow = desk.shot("2-slow-in-the-middle")
+    middle = 500
+    before = curve_y(slow, middle)
+    desk.do("mousemove", str(middle), str(before), "mousedown", "1")
+    for step in range(1, 7):
+        desk.do("mousemove", str(middle), str(before - 5 * step))
+        time.sleep(0.05)
+    dragging = desk.shot("3-dragging")
+    desk.do("mouseup", "1")
+    time.sleep(0.5)
+    assert curve_y(dragging, middle - 80) < before
+    desk.key("ctrl+z")
+    time.sleep(0.7)
+    assert abs(curve_y(desk.shot("4-undone"), middle) - before) <= 1
+    desk.key("3")
+    time.sleep(0.7)
+    desk.shot("5-wipe")
+    desk.key("1", "question")
+    time.sleep(1.0)
+    desk.shot("6-keys")
+    desk.key("Escape")
+    desk.key("ctrl+s")
+    until(lambda: desk.do("search", "--onlyvisible", "--name", "Save project"))
+    time.sleep(0.5)
+    project = tmp_path / "five.imfp"
+    desk.key("ctrl+a")
+    desk.do("type", str(project))
+    desk.key("Return")
+    until(project.exists)
+    desk.key("ctrl+e")
+    result = tmp_path / "clip_retimed.mp4"
+    until(result.exists, 120)
+    desk.key("ctrl+3")
+    time.sleep(1.0)
+    desk.shot("7-queue")
+    desk.key("ctrl+q")
+    until(lambda: editor.poll() is not None)
+    assert editor.returncode == 0

@@ -174,7 +174,7 @@ def vspipe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
             env=environment,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=250,
         )
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace"))

@@ -124,3 +124,32 @@ def test_memory_stays_flat_over_random_seeks(paint: Callable[..., Any]) -> None:
         vs.core.max_cache_size = 256
     assert ended - began < 16
     assert feature_stats(made)["kept"] <= 8
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_no_more_frames_are_made_at_a_time_than_there_are_streams(
+    places: int, paint: Callable[..., Any], frames_of: Any
+) -> None:
+    import time
+
+    import torch
+
+    from imf_plugin.models.flow.interpolator import FlowInterpolator
+
+    class Watched(FlowInterpolator):
+        busy = most = 0
+        inference = True
+
+        def interpolate(self, *args: Any) -> Any:
+            Watched.busy += 1
+            Watched.most = max(Watched.most, Watched.busy)
+            Watched.inference &= torch.is_inference_mode_enabled()
+            time.sleep(0.02)
+            made = super().interpolate(*args)
+            Watched.busy -= 1
+            return made
+
+    made = interpolate(paint(count=12), 3, model=Watched(), num_streams=places)
+    frames_of(made)
+    assert Watched.most == places
+    assert Watched.inference

@@ -77,9 +77,9 @@ def test_the_longest_clip_is_built_in_no_time(
     endless = vs.core.std.Loop(clip, 0)[: 2**31 - 1]
     interpolate(clip, 2, model="flow")  # so that nothing is imported for the first time below
 
-    began = time.perf_counter()
+    began = time.thread_time()
     made = interpolate(endless, "5/2", model="flow")
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     assert made.num_frames == 2**31 - 1
     with made.get_frame(2**31 - 2) as frame:
         assert frame.props["IMFSourceIndex"] == (2**31 - 2) * 2 // 5

@@ -97,10 +97,10 @@ def test_an_untagged_file_stops_vspipe_with_a_sentence(
 
 def test_any_number_of_requests_gives_the_same_bytes(vspipe: Callable[..., bytes]) -> None:
     script = EXAMPLES / "film_to_60.vpy"
-    written = {
-        vspipe(script, "-c", "y4m", "-r", str(requests), model="flow") for requests in (1, 4, 8)
-    }
-    assert len(written) == 1
+    one, many = (
+        vspipe(script, "-c", "y4m", "-r", str(requests), model="flow") for requests in (1, 8)
+    )
+    assert one == many
 
 
 @needs_bestsource

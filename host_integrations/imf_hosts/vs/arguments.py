@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal
 
 import vapoursynth as vs
@@ -22,8 +23,8 @@ SMALLEST_TILE_PX = 128
 class Options:
     """What every function that makes frames accepts."""
 
-    model: str | Interpolator = "auto"
-    """Name of a model of ``imf models``, or a loaded model."""
+    model: str | Path | Interpolator = "auto"
+    """Name of a model of ``imf models``, the path of a weights file, or a loaded model."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     precision: str = "auto"
@@ -53,7 +54,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check what can be checked without a clip."""
-        if not isinstance(self.model, str | Interpolator):
+        if not isinstance(self.model, str | Path | Interpolator):
             raise fault(f"model must be a name or a loaded model, not {self.model!r}")
         for name in ("device", "precision"):
             if not isinstance(getattr(self, name), str):

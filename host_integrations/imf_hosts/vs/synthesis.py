@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import vapoursynth as vs
 from torch import Tensor
@@ -55,9 +56,9 @@ class Synthesiser:
 
     def _load(self) -> TiledInterpolator:
         model = self._options.model
-        if isinstance(model, str):
+        if isinstance(model, str | Path):
             model = load_interpolator(
-                model, device=self._session.device, precision=self._session.precision
+                str(model), device=self._session.device, precision=self._session.precision
             )
         height, width = self._size
         edge = self._options.tile
@@ -103,5 +104,5 @@ class Synthesiser:
         return self._cache.statistics()
 
 
-def _descriptor_of(model: str | Interpolator) -> ModelDescriptor:
-    return describe_model(model) if isinstance(model, str) else model.descriptor
+def _descriptor_of(model: str | Path | Interpolator) -> ModelDescriptor:
+    return describe_model(str(model)) if isinstance(model, str | Path) else model.descriptor

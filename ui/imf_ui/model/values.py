@@ -6,6 +6,7 @@ Fractions are written as ``"3/4"``, ticks as integers; there is not one float in
 import dataclasses
 import types
 from collections.abc import Mapping
+from enum import Enum
 from fractions import Fraction
 from functools import cache
 from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
@@ -76,6 +77,12 @@ def _read_optional(kind: Any, data: Any, where: str) -> Any:
 
 
 def _read_plain(kind: Any, data: Any, where: str) -> Any:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(data)
+        except ValueError:
+            known = ", ".join(str(member.value) for member in kind)
+            raise BadValue(f"{where} must be one of {known}, not {data!r}") from None
     if kind is Fraction:
         try:
             if isinstance(data, str | int) and len(str(data)) < 4000:

@@ -273,7 +273,10 @@ class PreviewScheduler(QObject):
             self._state_timer.start()
         else:
             self._bad.add(key)
-            if event["code"] != "cancelled":
+            clip = self._session.clip
+            # What was asked for with other settings is nobody's concern any more.
+            is_current = clip is not None and key.maker in ("blend", maker_of(clip))
+            if event["code"] != "cancelled" and is_current:
                 details = event.get("details", "")
                 self._tell(explain(event["code"], event["text"], details=details))
         self._present()

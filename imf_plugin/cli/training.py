@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imf_plugin.cli.options import add_quiet
 from imf_plugin.cli.retiming import Subparsers
-from imf_plugin.errors import MediaError, PlanError
+from imf_plugin.errors import MediaError, OutputRefused, PlanError
 
 _RECIPES = ("auto", "lite-cpu", "lite-gpu", "full-gpu")
 _SHORTEST_MINUTES = 0.1
@@ -39,6 +39,12 @@ def _add_interpolation(kinds: Subparsers) -> None:
     parser.add_argument(
         "--minutes", type=float, default=60.0, metavar="N", help="stop after so long (default 60)"
     )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the run that is in RUN",
+    )
     parser.add_argument("--cache", metavar="DIR", help="prepared data (default: RUN/cache)")
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu or cuda:N")
     parser.add_argument(
@@ -58,15 +64,26 @@ def check_footage(data: Path, minutes: float) -> None:
         MediaError: If there is no footage.
         PlanError: If the time makes no sense.
     """
-    from imf_plugin.training.prepare import VIDEO_SUFFIXES
+    from imf_plugin.training.footage import VIDEO_SUFFIXES, find_videos
 
     if not data.is_dir():
         raise MediaError(f"{data} is no folder; give --data a folder with video clips")
-    if not any(file.suffix in VIDEO_SUFFIXES for file in data.rglob("*")):
+    if not find_videos(data):
         kinds = ", ".join(VIDEO_SUFFIXES)
         raise MediaError(f"{data} holds no video clips; put {kinds} files there")
     if not _SHORTEST_MINUTES <= minutes < math.inf:
         raise PlanError(f"--minutes must be from {_SHORTEST_MINUTES:g}, not {minutes:g}")
+
+
+def _check_options(args: argparse.Namespace, output: Path) -> None:
+    for name, least in (("scenes", 0), ("workers", 0), ("steps", 1), ("batch", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise PlanError(f"--{name} must be a number from {least}, not {value}")
+    if not args.resume and (output / "last").exists():
+        raise OutputRefused(
+            f"there is a run in {output} already; give another folder, or leave out --no-resume"
+        )
 
 
 def show_log(*, quiet: bool) -> None:
@@ -76,20 +93,35 @@ def show_log(*, quiet: bool) -> None:
 
 
 def _train_interpolation(args: argparse.Namespace) -> int:
+    data, output = Path(args.data), Path(args.output)
+    _check_options(args, output)
+    check_footage(data, args.minutes)
+    show_log(quiet=args.quiet)
+    try:
+        weights = _weights(args, data, output)
+    except OSError as error:
+        place = error.filename or output
+        raise OutputRefused(f"{place} cannot be written or read: {error.strerror}") from error
+    if not args.quiet:
+        print(f"wrote {weights}; use it with: imf slowmo CLIP -x 4 --model {weights}")
+    return 0
+
+
+def _weights(args: argparse.Namespace, data: Path, output: Path) -> Path:
+    """Prepare, train and export; return the file of the weights."""
     from imf_plugin.engine.session import open_session
     from imf_plugin.training.export import export
     from imf_plugin.training.prepare import PrepareOptions, prepare
     from imf_plugin.training.run import train
     from imf_plugin.training.trainer import RunOptions
 
-    data, output = Path(args.data), Path(args.output)
-    check_footage(data, args.minutes)
     device = open_session(args.device).device
     recipe = args.recipe
     if recipe == "auto":
         recipe = "lite-cpu" if device == "cpu" else "full-gpu"
-    show_log(quiet=args.quiet)
     cache = Path(args.cache) if args.cache else output / "cache"
+    for folder in (output, cache):
+        folder.mkdir(parents=True, exist_ok=True)
     defaults = PrepareOptions()
     scenes = defaults.scenes if args.scenes is None else args.scenes
     moved = defaults.moved if args.scenes is None else args.scenes
@@ -102,7 +134,4 @@ def _train_interpolation(args: argparse.Namespace) -> int:
         workers=args.workers,
     )
     train(recipe, options, total_steps=args.steps, batch_size=args.batch)
-    weights = export(output / "last", output, {"training data": str(data)})
-    if not args.quiet:
-        print(f"wrote {weights}; use it with: imf slowmo CLIP -x 4 --model {weights}")
-    return 0
+    return export(output / "last", output, {"training data": str(data)})

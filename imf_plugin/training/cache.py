@@ -145,7 +145,9 @@ def write_clip(
 def write_held_out(clip: CachedClip, *, held_out: bool) -> None:
     """Say anew whether a clip is kept for validation."""
     path = clip.folder / "clip.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "held_out": held_out}))
+    temporary = clip.folder / "clip.partial.json"
+    temporary.write_text(json.dumps({**json.loads(path.read_text()), "held_out": held_out}))
+    temporary.replace(path)
 
 
 def write_opinions(clip: CachedClip, opinions: NDArray[np.float16]) -> None:
@@ -159,27 +161,33 @@ def read_cache(folder: Path) -> list[CachedClip]:
     """Return the clips of a cache, in the order of their names.
 
     Raises:
-        MediaError: If there are none.
+        MediaError: If there are none, or one is damaged.
     """
     clips = []
     for path in sorted(folder.glob("*/clip.json")):
-        content = json.loads(path.read_text())
-        pairs = tuple(
-            Pair(first=int(first), gap=int(gap), motion_px=float(motion))
-            for first, gap, motion in content["pairs"]
-        )
-        if pairs:
-            clips.append(
-                CachedClip(
-                    folder=path.parent,
-                    group=content["group"],
-                    held_out=content["held_out"],
-                    pairs=pairs,
-                )
-            )
+        clip = _read_clip(path)
+        if clip.pairs:
+            clips.append(clip)
     if not clips:
         raise MediaError(
             f"there is no training cache in {folder}; write one with "
             "`python -m imf_plugin.training.prepare --data CLIPS --cache FOLDER`"
         )
     return clips
+
+
+def _read_clip(path: Path) -> CachedClip:
+    try:
+        content = json.loads(path.read_text())
+        pairs = tuple(
+            Pair(first=int(first), gap=int(gap), motion_px=float(motion))
+            for first, gap, motion in content["pairs"]
+        )
+        return CachedClip(
+            folder=path.parent, group=content["group"], held_out=content["held_out"], pairs=pairs
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise MediaError(
+            f"the training cache is damaged in {path.parent}; delete that folder and run the same "
+            "command again"
+        ) from error

@@ -5,6 +5,7 @@ writing loses nothing.
 """
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,19 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and facts of a checkpoint.
 
     Raises:
-        ModelError: If there is none.
+        ModelError: If there is none, or it is damaged.
     """
     if not (folder / "facts.json").exists():
         raise ModelError(f"there is no training checkpoint in {folder}; give the folder of a run")
     tensors: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("tensors_*.pt")):
-        tensors.update(torch.load(path, map_location="cpu", weights_only=True))
-    return tensors, json.loads((folder / "facts.json").read_text())
+    try:
+        for path in sorted(folder.glob("tensors_*.pt")):
+            tensors.update(torch.load(path, map_location="cpu", weights_only=True))
+        return tensors, json.loads((folder / "facts.json").read_text())
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"the training checkpoint {folder} is damaged; delete that folder to begin anew"
+        ) from error
 
 
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from imf_plugin.errors import ModelError
+from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
 from imf_plugin.training import losses
 from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
@@ -178,9 +180,14 @@ class Trainer:
         """Take up the state of a checkpoint.
 
         Raises:
-            ModelError: If there is none.
+            ModelError: If there is none, it is damaged or of another network.
         """
         tensors, facts = load_checkpoint(folder)
+        if ImfVfiConfig.from_dict(facts["network"]) != self.recipe.network:
+            raise ModelError(
+                f"the run in {folder.parent} trains another network than this recipe's; "
+                "give the recipe it was begun with, or another folder"
+            )
         self.network.load_state_dict(_below(tensors, "network."))
         self.ema = {key: value.to(self.device) for key, value in _below(tensors, "ema.").items()}
         states: dict[int, dict[str, Tensor]] = {}

@@ -1,9 +1,11 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from imf_plugin.cli.main import main
+from imf_plugin.models.imf_vfi.config import FULL
 from imf_plugin.models.registry import describe_model, load_interpolator
 
 type ClipMaker = Callable[..., Path]
@@ -53,13 +55,39 @@ def test_training_without_footage_says_what_to_give(
     assert not (tmp_path / "run").exists()
 
 
-def test_training_for_no_time_is_refused(
-    make_clip: ClipMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--minutes", "0"], "--minutes must be"),
+        (["--steps", "0"], "--steps must be a number from 1, not 0"),
+        (["--batch", "-2"], "--batch must be a number from 1, not -2"),
+        (["--scenes", "-1"], "--scenes must be a number from 0, not -1"),
+        (["--workers", "-1"], "--workers must be a number from 0, not -1"),
+        (["-o", "clip.mp4"], "clip.mp4 cannot be written"),
+        (["--cache", "clip.mp4"], "clip.mp4 cannot be written"),
+        (["--scenes", "0", "-o", "old"], "the training checkpoint old/last is damaged"),
+        (["--scenes", "0", "-o", "other"], "the run in other trains another network"),
+        (["--no-resume", "-o", "old"], "there is a run in old already"),
+    ],
+)
+def test_training_that_cannot_go_as_asked_is_refused_in_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    make_clip: ClipMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    make_clip()
-    command = ["train", "interpolation", "--data", str(tmp_path), "-o", str(tmp_path / "run")]
-    assert main([*command, "--minutes", "0"]) == 1
-    assert "--minutes must be" in capsys.readouterr().err
+    make_clip(count=3)
+    monkeypatch.chdir(tmp_path)
+    for name, network in (("old", "x"), ("other", json.dumps({"network": FULL.to_dict()}))):
+        (tmp_path / name / "last").mkdir(parents=True)
+        (tmp_path / name / "last" / "facts.json").write_text(network)
+    command = ["train", "interpolation", "--data", ".", "-o", "run", "--recipe", "lite-cpu"]
+    assert main([*command, "--quiet", *arguments]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("imf: error: ")
+    assert sentence in said[-1]
 
 
 def test_a_path_without_weights_says_what_writes_them(

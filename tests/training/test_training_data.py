@@ -91,6 +91,13 @@ def test_an_empty_cache_is_refused_with_the_way_out(tmp_path: Path) -> None:
         read_cache(tmp_path)
 
 
+def test_a_damaged_cache_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "clip.json").write_text("{")
+    with pytest.raises(MediaError, match="delete that folder"):
+        read_cache(tmp_path)
+
+
 def test_about_one_group_in_twelve_is_held_out() -> None:
     share = np.mean([is_held_out(f"group {number}") for number in range(3000)])
     assert 1 / 16 < share < 1 / 9

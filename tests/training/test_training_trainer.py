@@ -122,6 +122,20 @@ def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last", {"t": torch.zeros(2)}, {"step": 1})
+    (tmp_path / "last" / "tensors_000.pt").write_bytes(b"x")
+    with pytest.raises(ModelError, match="is damaged; delete"):
+        load_checkpoint(tmp_path / "last")
+
+
+def test_a_run_of_another_network_is_not_gone_on_with(cache: Path, tmp_path: Path) -> None:
+    run(replace(RECIPE, total_steps=1), cache, tmp_path)
+    other = replace(RECIPE, network=replace(RECIPE.network, token_dim=16))
+    with pytest.raises(ModelError, match="trains another network"):
+        run(other, cache, tmp_path)
+
+
 def test_training_imports_neither_a_decoder_nor_the_media_room() -> None:
     code = (
         "import sys, imf_plugin.training.run\n"

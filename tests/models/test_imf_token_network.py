@@ -51,12 +51,24 @@ def test_the_reference_s_own_token_moves_nothing_whatever_the_weights(network: C
 
 
 @torch.no_grad()
-def test_an_untrained_network_gives_the_reference_for_every_token() -> None:
-    network = CompactImf(TINY)
+def test_an_untrained_network_moves_the_picture_as_a_coarse_grid_says() -> None:
+    network = CompactImf(dataclasses.replace(TINY, token_dim=32))
     reference = network.reference(pictures(1))
-    decoded = network.decode(reference, torch.randn(4, 8))
-    assert not decoded.flow.any()
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    # A zoom by a tenth, and a shift.
+    true = torch.stack([0.1 * (x - 16) + 3, 0.1 * (y - 16) - 1])[None]
+    motion = torch.cat([true, torch.ones(1, 1, 32, 32)], 1)
+    moved = network.moved_tokens(pictures(1), pictures(1), motion)
+    decoded = network.decode(reference, reference.tokens + moved)
+    assert (decoded.flow - true)[..., 4:-4, 4:-4].abs().mean() < 0.15
     assert not decoded.paint.any()
+
+
+@torch.no_grad()
+def test_where_no_motion_is_known_the_grid_stays_put() -> None:
+    network = CompactImf(dataclasses.replace(TINY, token_dim=32))
+    motion = torch.cat([torch.full((1, 2, 32, 32), 5.0), torch.zeros(1, 1, 32, 32)], 1)
+    assert not network.moved_tokens(pictures(1), pictures(1), motion).any()
 
 
 @torch.no_grad()

@@ -16,6 +16,8 @@ Deviations, with reasons:
   plus what a second encoder reads from the classical motion between the two. Reading tokens from
   single pictures alone did not get off the ground in the hours of one core; that encoder is taught
   by the other one.
+- Tokens start out as the motion of a grid of 4x4 points, and the network as what moves that grid;
+  training changes both from there. Starting from nothing cost the first hour of training.
 - Pictures are read at 128 px; at 1/4 and 1/2 of that, gated convolutions stand in for attention.
 
 Convention:
@@ -29,9 +31,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imf_plugin.models.imf.alignment import COARSE_GAIN_PX, AlignedScale, Gate
+from imf_plugin.models.imf.alignment import AlignedScale, Gate
 from imf_plugin.models.imf.config import CompactConfig
 from imf_plugin.models.imf.layers import StyledConv, activated, conv, doubled, linear
+
+GRID = 4
+"""Points along each side of the coarse grid that a token's numbers start out as."""
+
+UNIT_PX = 4.0
+"""Pixels of side S that a unit of such a number moves its grid point by."""
+
+GRID_DAMPING = 0.1
+"""Keeps grid points still about which nothing is known, in pixels that know."""
 
 FINE_GAIN_PX = 4.0
 """Pixels to a unit of what the finer scales give, so that it learns as fast as the rest."""
@@ -82,6 +93,10 @@ class MotionEncoder(nn.Module):
         super().__init__()
         self.trunk = _trunk(36, config)
         self.head = _token_head(config)
+        last = self.head[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.register_buffer("basis", grid_basis(config.size_px // 2), persistent=False)
 
     def forward(self, frames: Tensor, anchors: Tensor, motion: Tensor) -> Tensor:
         """Return differences of tokens ``[B, D]``.
@@ -95,8 +110,39 @@ class MotionEncoder(nn.Module):
         pictures = F.avg_pool2d(2 * torch.cat([frames, anchors], 1) - 1, 2)
         scaled = motion * motion.new_tensor([1 / 8, 1 / 8, 1.0])[:, None, None]
         planes = F.pixel_unshuffle(torch.cat([pictures, scaled], 1), 2)
-        out: Tensor = self.head(self.trunk(planes).flatten(1))
-        return out
+        learned: Tensor = self.head(self.trunk(planes).flatten(1))
+        grid = nearest_grid(motion, self.get_buffer("basis")) / UNIT_PX
+        missing = learned.shape[1] - grid.shape[1]
+        # A token shorter than the grid (in tests) keeps its first numbers.
+        return learned + F.pad(grid, (0, missing))
+
+
+def grid_basis(side: int) -> Tensor:
+    """Return what each point of the coarse grid gives to a plane, ``[GRID^2, side^2]``."""
+    points = torch.eye(GRID**2).reshape(GRID**2, 1, GRID, GRID)
+    return _spread(points, side).flatten(1)
+
+
+def nearest_grid(motion: Tensor, basis: Tensor) -> Tensor:
+    """Return the grid points that come nearest a motion where it is known, ``[B, 2 * GRID^2]``.
+
+    Args:
+        motion: Flow in pixels and where it is known, ``[B, 3, S/2, S/2]``.
+        basis: `grid_basis` of that side.
+    """
+    weight = motion[:, 2:].flatten(2)
+    weighted = basis * weight
+    matrix = weighted @ basis.T + GRID_DAMPING * torch.eye(len(basis))
+    right = weighted @ motion[:, :2].flatten(2).transpose(1, 2)
+    return torch.linalg.solve(matrix, right).transpose(1, 2).flatten(1)
+
+
+def _spread(grid: Tensor, side: int) -> Tensor:
+    """Return a grid enlarged step by step, as the decoder does."""
+    plane = F.interpolate(grid, (8, 8), mode="bilinear", align_corners=False)
+    while plane.shape[-1] < side:
+        plane = doubled(plane)
+    return plane
 
 
 def _trunk(inputs: int, config: CompactConfig) -> nn.Sequential:
@@ -191,8 +237,8 @@ class CompactImf(nn.Module):
         self.feature_encoder = FeatureEncoder(config)
         self.token_decoder = TokenDecoder(config)
         side = config.size_px
-        self.whole = nn.Linear(config.token_dim, 2 * 4 * 4, bias=False)
-        nn.init.zeros_(self.whole.weight)
+        self.whole = nn.Linear(config.token_dim, 2 * GRID**2, bias=False)
+        nn.init.eye_(self.whole.weight)
         self.at_sixteenth = AlignedScale(w16, 0, side // 16, config)
         self.at_eighth = AlignedScale(w8, w16, side // 8, config)
         self.at_quarter = _GatedScale(w4, w4 + w8, w4)
@@ -247,10 +293,10 @@ class CompactImf(nn.Module):
     def _whole_flow(self, own: Tensor, tokens: Tensor, times: int, side: int) -> Tensor:
         """Return the motion of the whole picture, linear in the tokens' difference.
 
-        Training finds it within minutes, and all else from there.
+        Before training a token is this grid; training goes on from there.
         """
         difference = tokens - own.repeat_interleave(times, 0)
-        grid = COARSE_GAIN_PX * self.whole(difference).view(-1, 2, 4, 4)
+        grid = UNIT_PX * self.whole(difference).reshape(-1, 2, GRID, GRID)
         return F.interpolate(grid, (side, side), mode="bilinear", align_corners=False)
 
 

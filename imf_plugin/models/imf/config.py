@@ -12,11 +12,11 @@ class CompactConfig:
     size_px: int = 128
     """Side of the square that pictures are shrunk to before anything else."""
     token_dim: int = 32
-    widths: tuple[int, int, int, int] = (128, 128, 64, 32)
+    widths: tuple[int, int, int, int] = (96, 96, 64, 32)
     """Channels at 1/16, 1/8, 1/4 and 1/2 of that side."""
-    encoder_widths: tuple[int, int, int, int] = (64, 96, 128, 128)
+    encoder_widths: tuple[int, int, int, int] = (40, 64, 96, 96)
     """Channels of the token encoder at 1/4, 1/8, 1/16 and 1/32."""
-    style_dim: int = 128
+    style_dim: int = 96
     heads: int = 4
     blocks: int = 1
     """Transformer blocks after each alignment."""

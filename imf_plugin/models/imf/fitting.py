@@ -25,7 +25,7 @@ class FitOptions:
 
     scales: tuple[int, ...] = (4, 4, 2, 2, 2, 1, 1, 1)
     """How many times smaller the pictures are, step by step."""
-    damping: float = 3e-4
+    damping: float = 3e-5
     """Mean square by which a token's unit must change the picture to be worth it."""
     unexplained: float = 0.5
     """A frame of which more than this share of its contrast stays unexplained shows another scene
@@ -77,15 +77,16 @@ def fit_token(
     Starts from what the measured motion says, or from the anchor's own token, whichever is nearer
     the frame. None means that the two show different scenes.
     """
-    guess = guessed(network, anchor, frame)
-    starts = [guess, anchor.reference.tokens]
-    errors = [_error(network, anchor, token, frame) for token in starts]
-    best = starts[errors.index(min(errors))]
+    tokens = [guessed(network, anchor, frame), anchor.reference.tokens]
+    pictures = [_show(network, anchor, token) for token in tokens]
+    errors = [_error(picture, frame) for picture in pictures]
     least = min(errors)
-    token = best
+    token, picture = (row[errors.index(least)] for row in (tokens, pictures))
+    best = token
     for scale in options.scales:
-        token = token + _step(network, anchor, token, frame, scale, options.damping)
-        error = _error(network, anchor, token, frame)
+        token = token + _step(anchor, picture, frame, scale, options.damping)
+        picture = _show(network, anchor, token)
+        error = _error(picture, frame)
         if error < least:
             best, least = token, error
     contrast = float((frame - frame.mean((2, 3), keepdim=True)).square().mean())
@@ -105,20 +106,12 @@ def _show(network: CompactImf, anchor: FitAnchor, token: Tensor) -> Tensor:
     return displaced(anchor.picture, flow) + decoded.paint
 
 
-def _error(network: CompactImf, anchor: FitAnchor, token: Tensor, frame: Tensor) -> float:
-    return float((_show(network, anchor, token) - frame).square().mean())
+def _error(shown: Tensor, frame: Tensor) -> float:
+    return float((shown - frame).square().mean())
 
 
-def _step(
-    network: CompactImf,
-    anchor: FitAnchor,
-    token: Tensor,
-    frame: Tensor,
-    scale: int,
-    damping: float,
-) -> Tensor:
-    """Return one damped Gauss-Newton step, ``[1, D]``."""
-    shown = _show(network, anchor, token)
+def _step(anchor: FitAnchor, shown: Tensor, frame: Tensor, scale: int, damping: float) -> Tensor:
+    """Return one damped Gauss-Newton step ``[1, D]`` from the token that ``shown`` is of."""
     if scale > 1:
         shown, frame = F.avg_pool2d(shown, scale), F.avg_pool2d(frame, scale)
     slope_x, slope_y = _slopes(shown, scale)

@@ -83,7 +83,7 @@ def add_motion_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--keep-background",
         action="store_true",
-        help="keep what does not move, and the border, exactly as it is",
+        help="keep the border of the picture as it is; with --mask all that is black",
     )
     group.add_argument(
         "--reference-frame", type=int, default=0, metavar="N", help="frame of a REFERENCE video"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 type TokenCurve = Literal["linear", "spherical", "cubic"]
 
-TOKEN_CURVES = ("linear", "spherical", "cubic")
+TOKEN_CURVES: tuple[TokenCurve, ...] = ("linear", "spherical", "cubic")
 
 _SAME_DIRECTION = 1e-4
 """Radians below which going along the sphere and straight ahead are the same."""

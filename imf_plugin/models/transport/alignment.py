@@ -20,6 +20,9 @@ LEAST_AGREEMENT = 0.35
 """Share of the matches that must agree on one similarity."""
 LOOKED_AT_PX = 768
 """Larger pictures are reduced to this side before they are compared."""
+SOFTNESS = {"same": 0.0, "features": 0.0, "faces": 1.5, "centred": 0.8}
+"""By how many control points motion is blurred for each kind of alignment: where anchor and
+reference show different things, the details of one outline only dent the other."""
 _RATIO = 0.75
 _LARGEST_ZOOM = 6.0
 
@@ -34,9 +37,9 @@ class Alignment:
     """``same``, ``features``, ``faces`` or ``centred``."""
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether the two pictures show different things, as far as is known."""
-        return self.kind in ("faces", "centred")
+    def softness(self) -> float:
+        """Control points by which a token's motion is to be blurred, see `SOFTNESS`."""
+        return SOFTNESS[self.kind]
 
     @property
     def inverse(self) -> Matrix:

@@ -28,12 +28,9 @@ from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
 POINTS = 32
 """Control points of a token along each side of the driving frame."""
 
-FOREIGN_SOFTNESS = 1.5
-"""Where anchor and reference show different things, tokens are blurred by so many control points:
-details of one outline only dent another."""
-
 FOREIGN_REACH = 0.25
-"""How far beyond the driving frame its motion dies away there, in shares of the frame."""
+"""How far beyond the driving frame its motion dies away where anchor and reference show different
+things, in shares of the frame."""
 
 _MAP_STEP_PX = 4
 """The lookup positions are computed on a grid this coarse, and enlarged."""
@@ -208,7 +205,7 @@ def _displacement(state: _Reference, token: NDArray[np.float32]) -> FlowArray:
     nodes = (nodes + 0.5) * np.array([width / coarse[1], height / coarse[0]], np.float32) - 0.5
     in_driving = _moved(state.place.inverse, nodes)
     side_px = np.array(state.driving_size, np.float32)
-    moved = _looked_up(token.transpose(1, 2, 0), in_driving, side_px, state.source.is_foreign)
+    moved = _looked_up(token.transpose(1, 2, 0), in_driving, side_px, state.source.softness)
     found = in_driving + moved
     coarse_map = _moved(state.source.matrix, found) - nodes
     enlarged = cv2.resize(coarse_map, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -216,17 +213,17 @@ def _displacement(state: _Reference, token: NDArray[np.float32]) -> FlowArray:
 
 
 def _looked_up(
-    spline: NDArray[np.float32], places: FlowArray, side_px: NDArray[np.float32], is_foreign: bool
+    spline: NDArray[np.float32], places: FlowArray, side_px: NDArray[np.float32], softness: float
 ) -> FlowArray:
     """Return a token's motion at places of the driving frame, all in its pixels."""
     samples = POINTS * SAMPLES_PER_CELL
-    if is_foreign:
-        soft = cv2.GaussianBlur(spline, (0, 0), FOREIGN_SOFTNESS, borderType=cv2.BORDER_REPLICATE)
+    if softness:
+        soft = cv2.GaussianBlur(spline, (0, 0), softness, borderType=cv2.BORDER_REPLICATE)
         spline = np.asarray(soft, np.float32)
     field = expand(spline * side_px, (samples, samples))
     shares = (places + 0.5) / side_px
     motion = sample(field, np.asarray(shares * samples - 0.5, np.float32))
-    if is_foreign:
+    if softness:
         beyond = np.abs(shares - 0.5).max(axis=-1, keepdims=True) - 0.5
         nearness = 1 - np.clip(beyond / FOREIGN_REACH, 0, 1)
         motion = motion * (nearness * nearness * (3 - 2 * nearness))

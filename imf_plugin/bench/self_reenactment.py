@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from imf_plugin.bench.methods import Stopwatch
 from imf_plugin.bench.metrics import Score, mean_score, score
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
 from imf_plugin.engine.retargeting import Retargeting
@@ -41,6 +42,12 @@ class ClipScore:
     """Means over the frames."""
     flicker: float
     """Mean absolute error of the change from one frame to the next, in 8-bit steps."""
+    encode_seconds: float = 0.0
+    """Mean time for the tokens of a frame."""
+    render_seconds: float = 0.0
+    """Mean time for a picture from its tokens."""
+    cpu_seconds: float = 0.0
+    """Mean processor time for both, of all threads."""
 
 
 @dataclass(kw_only=True)
@@ -48,6 +55,9 @@ class _Tally:
     scores: list[Score] = field(default_factory=list)
     flickers: list[float] = field(default_factory=list)
     last: tuple[Pixels, Pixels] | None = None
+    encode_seconds: float = 0.0
+    render_seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def add(self, made: Pixels, truth: Pixels) -> None:
         self.scores.append(score(made, truth))
@@ -87,6 +97,7 @@ def bench_clip(
     frames: int | None = None,
     stride: int = 1,
     side_px: int | None = None,
+    device: str = "cpu",
     cancel_check: Callable[[], None] | None = None,
 ) -> list[ClipScore]:
     """Score models, and copying, on one clip.
@@ -99,6 +110,7 @@ def bench_clip(
         side_px: The largest centred square is cut out and resized to this side, so that models of
             a fixed size are compared alone and not with a frame around them; None keeps clips
             as they are.
+        device: Where the models run, for the clock.
         cancel_check: Called before each frame; may raise.
     """
     pictures = _pictures(path, frames, stride, side_px)
@@ -113,7 +125,15 @@ def bench_clip(
             cancel_check()
         tallies[COPY].add(first, truth)
         for name, worker in workers:
-            made = worker.render(worker.tokens(_tensor(truth)[None]))[0]
+            watch = Stopwatch(device)
+            tokens = worker.tokens(_tensor(truth)[None])
+            encoding = watch.stop(())
+            watch = Stopwatch(device)
+            made = worker.render(tokens)[0]
+            rendering = watch.stop(())
+            tallies[name].encode_seconds += encoding.seconds
+            tallies[name].render_seconds += rendering.seconds
+            tallies[name].cpu_seconds += encoding.cpu_seconds + rendering.cpu_seconds
             tallies[name].add(to_pixels(made, deep=False), truth)
     return [_clip_score(path, name, tally) for name, tally in tallies.items() if tally.scores]
 
@@ -131,7 +151,19 @@ def format_scores(scores: Sequence[ClipScore]) -> str:
         if method != COPY and copies:
             gains = [one.score.psnr_db - copies[one.clip] for one in own if one.clip in copies]
             lines.append(f"  gain over {COPY}: {np.mean(gains):.2f} dB, least {min(gains):.2f} dB")
+            lines.append(_times(own))
     return "\n".join(lines)
+
+
+def _times(scores: Sequence[ClipScore]) -> str:
+    encode, render, cpu = (
+        1000 * float(np.mean([getattr(one, f"{what}_seconds") for one in scores]))
+        for what in ("encode", "render", "cpu")
+    )
+    return (
+        f"  a frame takes {encode:.1f} ms to encode and {render:.1f} ms to render, "
+        f"{cpu:.1f} ms of CPU together"
+    )
 
 
 def _line(clip: str, method: str, frames: int, mean: Score, steadiness: float) -> str:
@@ -146,6 +178,9 @@ def _clip_score(path: Path, method: str, tally: _Tally) -> ClipScore:
         frames=len(tally.scores),
         score=mean_score(tally.scores),
         flicker=float(np.mean(tally.flickers)) if tally.flickers else 0.0,
+        encode_seconds=tally.encode_seconds / len(tally.scores),
+        render_seconds=tally.render_seconds / len(tally.scores),
+        cpu_seconds=tally.cpu_seconds / len(tally.scores),
     )
 
 

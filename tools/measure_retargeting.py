@@ -41,14 +41,15 @@ def main() -> None:
     """Print the measurements, and write the pictures if they are wanted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="transport")
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--pictures", type=Path, help="write pictures here, and measure nothing")
     args = parser.parse_args()
     models = {name: load_retargeter(name) for name in args.models.split(",")}
-    _print_means("between figures: PSNR dB to the truth; joints off by px", _between(models))
-    _print_means(f"left out, one of {KEPT_EVERY} kept: PSNR dB to the truth", _left_out(models))
     if args.pictures:
         for name, model in models.items():
             _write_sheet(args.pictures / f"retarget-{name}.jpg", model)
+        return
+    _print_means("between figures: PSNR dB to the truth; joints off by px", _between(models))
+    _print_means(f"left out, one of {KEPT_EVERY} kept: PSNR dB to the truth", _left_out(models))
 
 
 def _between(models: dict[str, Any]) -> dict[str, list[float]]:
@@ -155,7 +156,8 @@ def _write_sheet(path: Path, model: Any) -> None:
         rows.append(np.hstack([_made(worker, driving.picture(pose)) for pose in poses]))
         rows.append(np.hstack([other.picture(pose) for pose in poses]))
     sheet = np.vstack([np.pad(row, ((0, 6), (0, 0), (0, 0)), constant_values=255) for row in rows])
-    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    small = cv2.resize(sheet, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(path), small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
     print(f"wrote {path}; {len(CONTROLS)} controls differ between the columns")
 
 

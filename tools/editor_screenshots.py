@@ -14,13 +14,14 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from PyQt6.QtCore import QEventLoop, QTimer
+from PyQt6.QtWidgets import QApplication, QWidget
+
 from imf_ui.i18n import set_language
 from imf_ui.model.queue import JobState
 from imf_ui.services.app_services import Services
 from imf_ui.theme import apply_theme
 from imf_ui.window import MainWindow
-from PyQt6.QtCore import QEventLoop, QTimer
-from PyQt6.QtWidgets import QApplication, QWidget
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "images"
 SIZE = (1366, 800)
@@ -79,7 +80,7 @@ def main(folder: Path) -> None:
     take("2-slow-in-the-middle")
     window.trigger("compare_wipe")
     window.trigger("curve_view")
-    window.retime.viewer.view.set_zoom(2.0)
+    window.retime.viewer.view.set_wipe(0.49)
     take("3-wipe")
     window.trigger("compare_result")
     window.trigger("curve_view")

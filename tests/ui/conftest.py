@@ -10,17 +10,18 @@ import pytest
 pytest.importorskip("PyQt6", reason="PyQt6 is not installed")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from PyQt6.QtCore import QEvent, QEventLoop, QTimer
+from PyQt6.QtWidgets import QApplication
+
 from imf_ui.i18n import set_language
 from imf_ui.services.app_services import Services
 from imf_ui.theme import apply_theme
 from imf_ui.window import MainWindow
-from PyQt6.QtCore import QEvent, QEventLoop, QTimer
-from PyQt6.QtWidgets import QApplication
 
 type Wait = Callable[..., None]
 type Editor = Callable[..., MainWindow]
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000
 _ENDED: list[Services] = []
 """Kept to the end of the run: Qt's objects must not be collected in the middle of another test."""
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QLineEdit, QWidget
+
 from imf_plugin.timeline.plan import Decision
 from imf_ui.model.presets import BUILT_IN
 from imf_ui.model.projectfile import project_to_text
 from imf_ui.widgets.frame_view import Compare
 from imf_ui.widgets.key_table import SPEED
 from imf_ui.window import MainWindow
-from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QLineEdit, QWidget
 
 type Opened = Callable[..., MainWindow]
 type Wait = Callable[..., None]
@@ -100,7 +102,7 @@ def test_journey_02_sixty_eight_dropped_files_are_sixty_eight_jobs(
         copy.write_bytes(first.read_bytes())
         paths.append(copy)
     drop(window, paths)
-    wait_until(lambda: len(window.services.queue.jobs) == 68, 60_000)
+    wait_until(lambda: len(window.services.queue.jobs) == 68)
     jobs = window.services.queue.jobs
     assert len({job.output for job in jobs}) == 68
     assert window.screen_name == "queue"
@@ -122,7 +124,7 @@ def test_journey_03_jkl_plays_both_ways_and_doubles(opened: Opened, wait_until: 
     press(window, Qt.Key.Key_J)
     wait_until(lambda: len(seen) >= 6)
     press(window, Qt.Key.Key_K)
-    steps = [later - earlier for earlier, later in zip(seen, seen[1:], strict=False) if later]
+    steps = [later - earlier for earlier, later in pairwise(seen) if later]
     assert all(step < 0 for step in steps if step)
 
 

@@ -7,6 +7,10 @@ import string
 from pathlib import Path
 
 import pytest
+from PyQt6.QtCore import QSize
+from PyQt6.QtGui import QColor
+from PyQt6.QtWidgets import QApplication
+
 from imf_ui import i18n
 from imf_ui.icons import icon, icon_names
 from imf_ui.model import errors
@@ -14,9 +18,6 @@ from imf_ui.model.ops import Op
 from imf_ui.model.presets import BUILT_IN
 from imf_ui.services.actions import ACTIONS
 from imf_ui.theme import MINIMUM_CONTRAST, TEXT_PAIRS, THEMES, apply_theme, contrast_ratio
-from PyQt6.QtCore import QSize
-from PyQt6.QtGui import QColor
-from PyQt6.QtWidgets import QApplication
 
 ROOM = Path(i18n.__file__).parent
 
@@ -26,15 +27,12 @@ def spoken() -> set[str]:
     said: set[str] = set()
     for path in [*ROOM.glob("*.py"), *ROOM.glob("widgets/*.py"), *ROOM.glob("panels/*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tr":
-                first = node.args[0]
-                if isinstance(first, ast.Constant):
-                    said.add(str(first.value))
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
             # Names of edits are kept in the document in English and translated in the menu.
-            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "edit":
-                first = node.args[0]
-                if isinstance(first, ast.Constant):
-                    said.add(str(first.value))
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            if name in ("tr", "edit") and isinstance(node.args[0], ast.Constant):
+                said.add(str(node.args[0].value))
     said |= {action.words for action in ACTIONS} | {action.menu for action in ACTIONS}
     said |= {preset.name for preset in BUILT_IN}
     said |= set(errors.ACTIONS.values())

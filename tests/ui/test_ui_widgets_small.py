@@ -1,17 +1,17 @@
 """Timeline, transport, time field, key table, dialogs."""
 
-from collections.abc import Callable
 
 import pytest
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QLabel, QSlider
+
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
 from imf_ui.widgets.key_table import AT, SHAPE, SPEED, KeyRow, KeyTable
 from imf_ui.widgets.shortcut_sheet import ShortcutSheet
 from imf_ui.widgets.timecode_edit import TimecodeEdit
 from imf_ui.widgets.timeline import Timeline
 from imf_ui.widgets.transport import TransportBar
-from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QLabel, QSlider
 
 
 def parse(text: str) -> int:
@@ -183,7 +183,9 @@ def test_labels_in_the_widgets_are_never_cut(
     bar.set_position(99999, 100000)
     bar.resize(bar.minimumSizeHint())
     bar.show()
-    cut: Callable[[QLabel], bool] = lambda one: (
-        one.fontMetrics().horizontalAdvance(one.text()) > one.width()
-    )
-    assert [one.text() for one in bar.findChildren(QLabel) if cut(one)] == []
+    cut = [
+        one.text()
+        for one in bar.findChildren(QLabel)
+        if one.fontMetrics().horizontalAdvance(one.text()) > one.width()
+    ]
+    assert cut == []

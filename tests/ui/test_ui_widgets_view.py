@@ -6,11 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from imf_ui.widgets.frame_view import Compare, FrameView, difference_image, image_of, image_pixels
 from PyQt6.QtCore import QPointF, QSize, Qt
 from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
+
+from imf_ui.widgets.frame_view import Compare, FrameView, difference_image, image_of, image_pixels
 
 
 def noise(width: int, height: int, seed: int) -> QImage:

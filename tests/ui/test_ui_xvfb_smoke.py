@@ -42,10 +42,11 @@ class Desk:
         self.start("openbox")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        quiet = subprocess.DEVNULL
-        self.started.append(
-            subprocess.Popen(command, env=self.environment, stdout=quiet, stderr=quiet)
-        )
+        name = Path(command[0]).name
+        with (SHOTS / f"{name}.log").open("wb") as log:
+            self.started.append(
+                subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            )
         return self.started[-1]
 
     def do(self, *words: str) -> str:

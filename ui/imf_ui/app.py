@@ -99,7 +99,8 @@ class Editor(QObject):
 
     def close(self) -> None:
         """End everything."""
-        sys.excepthook = sys.__excepthook__
+        # With Python's own hook PyQt would abort the process over a slip in a slot.
+        sys.excepthook = _only_tell
         self.services.close()
 
     def _on_exception(
@@ -114,6 +115,12 @@ class Editor(QObject):
         self.window.errors.show(
             explain(ErrorCode.UNEXPECTED, f"{kind.__name__}: {error}", details=details)
         )
+
+
+def _only_tell(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    sys.__excepthook__(kind, error, trace)
 
 
 class SingleInstance(QObject):

@@ -47,7 +47,7 @@ def current_language() -> str:
     return _language
 
 
-def tr(text: str, **values: object) -> str:
+def tr(text: str, /, **values: object) -> str:
     """Return a sentence in the current language, with its values put in."""
     found = _pseudo(text) if _language == "pseudo" else _catalogue.get(text, text)
     return found.format(**values) if values else found

@@ -111,11 +111,12 @@ CONTRAST = Theme(
 )
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST)}
 
-TEXT_PAIRS = tuple(
-    (ink, ground)
-    for ground in ("window", "panel", "raised", "canvas")
-    for ink in ("text", "muted", "accent", "real", "made", "warning", "error")
-) + (
+TEXT_PAIRS = (
+    *(
+        (ink, ground)
+        for ground in ("window", "panel", "raised", "canvas")
+        for ink in ("text", "muted", "accent", "real", "made", "warning", "error")
+    ),
     ("text", "hover"),
     ("text", "selection"),
     ("muted", "selection"),
@@ -259,8 +260,8 @@ QPushButton, QToolButton, QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit {
 QPushButton:hover, QToolButton:hover, QComboBox:hover { background: @hover@; }
 QPushButton:pressed, QToolButton:pressed { background: @selection@; }
 QPushButton:focus, QToolButton:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus,
-QLineEdit:focus, QAbstractItemView:focus, QCheckBox:focus, QRadioButton:focus, QPlainTextEdit:focus {
-  border: 1px solid @accent@; }
+QLineEdit:focus, QAbstractItemView:focus, QCheckBox:focus, QRadioButton:focus,
+QPlainTextEdit:focus { border: 1px solid @accent@; }
 QPushButton:disabled, QToolButton:disabled, QComboBox:disabled, QLineEdit:disabled,
 QSpinBox:disabled { color: @disabled@; background: @panel@; }
 QPushButton[primary="true"] { background: @accent@; color: @on_accent@; border-color: @accent@;

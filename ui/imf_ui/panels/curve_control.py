@@ -174,9 +174,19 @@ class CurveControl(QObject):
         speed = self._speed_of(value)
         if self.edit(
             "Change speed",
-            lambda curve: edits.with_stretch_speed(curve, number, speed, ripple=self.ripple),
+            lambda curve: self._with_level(curve, number, speed),
         ):
             self._say(number)
+
+    def _with_level(self, curve: SpeedCurve, number: int, speed: Fraction) -> SpeedCurve:
+        """Give a stretch a speed; ramps that lead to it and from it follow."""
+        for key, beside in ((number, number - 1), (number + 1, number + 1)):
+            if 0 <= beside < len(curve.keys) - 1 and curve.stretch_kind(beside) not in (
+                StretchKind.CONSTANT,
+                StretchKind.HOLD,
+            ):
+                curve = edits.with_key_speed(curve, key, speed, ripple=self.ripple)
+        return edits.with_stretch_speed(curve, number, speed, ripple=self.ripple)
 
     def shift_keys(self, frames: float) -> None:
         """Move the selected keys together."""

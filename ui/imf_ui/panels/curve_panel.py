@@ -1,6 +1,6 @@
 """The lower part of the edit screen: timeline and curve over the same frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -119,6 +119,7 @@ class CurvePanel(QWidget):
         )
         self.curve.set_selected(self._control.selected)
         self.timeline.set_keys(picture.frames)
+        self._show_speed()
         if not self.curve.is_dragging:
             self._fit_length()
         self._place_thumbnails()
@@ -190,11 +191,13 @@ class CurvePanel(QWidget):
     def _on_position(self, frame: int) -> None:
         self.timeline.set_playhead(frame)
         self.curve.set_playhead(frame)
+        self._show_speed()
+
+    def _show_speed(self) -> None:
         picture = self._control.picture
         if picture is not None:
-            self.hint.setText(
-                tr("{speed} at the playhead", speed=speed_words(picture.speed(float(frame))))
-            )
+            speed = picture.speed(float(self._services.player.position))
+            self.hint.setText(tr("{speed} at the playhead", speed=speed_words(speed)))
 
     def _on_marks(self, first: int, last: int) -> None:
         clip = self._session.clip
@@ -240,7 +243,7 @@ class CurvePanel(QWidget):
         return menu
 
 
-def _entry(menu: QMenu, words: str, work: object) -> None:
+def _entry(menu: QMenu, words: str, work: Callable[[], object]) -> None:
     action = menu.addAction(words)
-    assert action is not None and callable(work)
+    assert action is not None
     action.triggered.connect(lambda _checked: work())

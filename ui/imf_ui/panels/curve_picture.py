@@ -1,4 +1,4 @@
-"""A speed curve as the curve view and the key table draw it: floats and words, made once per edit."""
+"""A speed curve as the curve view and the key table draw it: in floats and words."""
 
 from bisect import bisect_right
 from collections.abc import Callable

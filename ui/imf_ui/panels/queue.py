@@ -171,6 +171,7 @@ class QueuePanel(QWidget):
         scroll = QScrollArea()
         scroll.setWidget(inside)
         scroll.setWidgetResizable(True)
+        scroll.setAccessibleName(tr("Queue"))
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         head = bar(
             label(tr("Queue"), "heading"),

@@ -103,6 +103,9 @@ class CurveView(QGraphicsView):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(110)
+        port = self.viewport()
+        if port is not None:
+            port.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(tr("Speed curve"))
         self.setAccessibleDescription(
             tr("Draw with the mouse; the key table beside it does the same with the keyboard")

@@ -1,5 +1,7 @@
 """Between arrays and Qt's images, without copies, and keeping the arrays alive."""
 
+from typing import Any, cast
+
 import numpy as np
 from PyQt6.QtGui import QImage
 
@@ -12,7 +14,9 @@ def image_of_bgra(pixels: Pixels) -> QImage:
     """Return an image that shares an array's memory."""
     pixels = np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
-    image = QImage(pixels.data, width, height, width * 4, QImage.Format.Format_RGB32)
+    # Qt's type hints know bytes only, but any buffer will do.
+    memory = cast(Any, pixels.data)
+    image = QImage(memory, width, height, width * 4, QImage.Format.Format_RGB32)
     # QImage does not keep the memory alive by itself.
-    image._pixels = pixels  # type: ignore[attr-defined]
+    cast(Any, image)._pixels = pixels
     return image

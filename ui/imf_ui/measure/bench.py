@@ -1,0 +1,119 @@
+"""What the measurements share: results, clips painted on the spot, a running event loop."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from PyQt6.QtCore import QEventLoop, QTimer
+
+from imf_ui.services.app_services import Services
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured criterion."""
+
+    number: str
+    """As in the criteria."""
+    words: str
+    limit: str
+    measured: str
+    met: bool
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return a percentile, 0..100."""
+    return float(np.percentile(np.array(values), share))
+
+
+def wait(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Run the event loop until a condition holds.
+
+    Raises:
+        TimeoutError: If it does not come true.
+    """
+    loop, poll = QEventLoop(), QTimer()
+    end = time.monotonic() + seconds
+    poll.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    poll.start(1)
+    if not condition():
+        loop.exec()
+    poll.stop()
+    if not condition():
+        raise TimeoutError("a measurement waited in vain")
+
+
+@contextmanager
+def services(engine: str | None = "fake", **options: object) -> Iterator[Services]:
+    """Build the services in a folder of their own, and end them."""
+    with tempfile.TemporaryDirectory(prefix="imf-measure-") as home:
+        made = Services(engine=engine, home=Path(home), warm=False, **options)  # type: ignore[arg-type]
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def open_clip(made: Services, path: Path, scale: int = 1) -> None:
+    """Open a clip and wait until its frames are known."""
+    made.session.set_view(preview_scale=scale)
+    made.open_path(path)
+    wait(lambda: made.session.schedule() is not None)
+
+
+def paint_clip(
+    path: Path,
+    *,
+    count: int = 60,
+    width: int = 320,
+    height: int = 180,
+    rate: Fraction = Fraction(30),
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    times: list[int] | None = None,
+) -> Path:
+    """Write a clip of a texture that moves; ``times`` are milliseconds for a variable rate."""
+    random = np.random.default_rng(4)
+    small = random.integers(30, 220, (height // 8, width // 6, 3), dtype=np.uint8)
+    texture = cv2.resize(small, (width * 3, height), interpolation=cv2.INTER_CUBIC)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate, options or {"crf": "16", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
+        if times:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(count):
+            shift = (number * 3) % (2 * width)
+            crop = np.ascontiguousarray(texture[:, shift : shift + width])
+            cv2.putText(crop, str(number), (8, height - 8), 0, height / 240, (255, 255, 255), 2)
+            picture = av.VideoFrame.from_ndarray(crop, format="rgb24")
+            if times:
+                picture.pts, picture.time_base = times[number], Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def repeat_clip(source: Path, path: Path, repeats: int) -> Path:
+    """Write a clip many times over without encoding it again."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        stream = given.streams.video[0]
+        copy = container.add_stream_from_template(stream)
+        packets = [packet for packet in given.demux(stream) if packet.size]
+        length = int(stream.duration or 0)
+        data = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in packets]
+        for number in range(repeats):
+            for content, pts, dts, duration, is_key in data:
+                packet = av.Packet(content)
+                packet.stream, packet.time_base = copy, stream.time_base
+                packet.pts, packet.dts = pts + number * length, dts + number * length
+                packet.duration, packet.is_keyframe = duration, is_key
+                container.mux(packet)
+    return path

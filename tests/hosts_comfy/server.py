@@ -148,10 +148,20 @@ def to_prompt(workflow: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]
             continue
         inputs: dict[str, Any] = {}
         values = list(node.get("widgets_values") or [])
-        for one in node["inputs"]:
+        for one in _choices_first(node["inputs"]):
             if "widget" in one and values:
                 inputs[one["name"]] = values.pop(0)
             if one.get("link") is not None:
                 inputs[one["name"]] = links[one["link"]]
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
+
+
+def _choices_first(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return inputs in the order of their stored values: each choice before what depends on it."""
+    ordered: list[dict[str, Any]] = []
+    for one in inputs:
+        if "." not in one["name"]:
+            ordered.append(one)
+            ordered += [inner for inner in inputs if inner["name"].startswith(one["name"] + ".")]
+    return ordered

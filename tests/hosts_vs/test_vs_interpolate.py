@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 vs = pytest.importorskip("vapoursynth")
-from imf_hosts.vs import feature_stats, interpolate  # noqa: E402
+from imf_hosts.vs import feature_stats, interpolate, merge  # noqa: E402
 
 FORMATS = ("YUV420P8", "YUV420P10", "YUV444P16", "RGBS", "RGBH", "GRAY16", "RGB24", "YUV422PH")
 FACTORS = (Fraction(2), Fraction(3), Fraction(5, 2))
@@ -150,3 +150,6 @@ def test_a_failing_model_names_the_source_frames(paint: Callable[..., Any]) -> N
     made = interpolate(paint(), 2, model=Failing())
     with pytest.raises(vs.Error, match="imf: making a frame from source frame 1 and 2 failed"):
         made.get_frame(3)
+    merged = merge(paint(), paint(), 0.5, model=Failing())
+    with pytest.raises(vs.Error, match="imf: making a frame from source frame 3 failed"):
+        merged.get_frame(3)

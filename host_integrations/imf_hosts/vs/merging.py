@@ -38,7 +38,7 @@ def merge(
     planner = _MergePlanner(timestep=_timestep(t, clipa))
     pairs = vs.core.std.Interleave([clipa, clipb], modify_duration=False)
     rate = None if is_variable_rate(clipa) else frame_rate(clipa)
-    return Assembly(pairs, settings, planner).node(clipa.num_frames, rate)
+    return Assembly(pairs, settings, planner, interleaved=2).node(clipa.num_frames, rate)
 
 
 def _check_alike(clipa: vs.VideoNode, clipb: vs.VideoNode) -> None:

@@ -84,14 +84,18 @@ class Assembly:
         clip: The source, checked.
         options: How frames are made.
         planner: Decides what they are.
+        interleaved: How many clips the source is made of, for errors that name its frames.
     """
 
-    def __init__(self, clip: vs.VideoNode, options: Options, planner: Planner) -> None:
+    def __init__(
+        self, clip: vs.VideoNode, options: Options, planner: Planner, *, interleaved: int = 1
+    ) -> None:
         self._clip, colour = tagged(clip, options.matrix, options.range)
         self._mask = _checked_mask(options.static_mask, clip)
         self._working = WorkingFormat(self._clip, colour)
         self._synthesiser = Synthesiser(options, clip.width, clip.height)
         self._planner = planner
+        self._interleaved = interleaved
         self._blank = empty_like(self._working.clip[0], 1, Fraction(1))
 
     def node(self, count: int, rate: Fraction | None) -> vs.VideoNode:
@@ -153,7 +157,7 @@ class Assembly:
             try:
                 return self._make(samples, dict(zip(needed, frames, strict=False)), frames)
             except Exception as error:
-                raise at_source_frames(needed, error) from error
+                raise at_source_frames([n // self._interleaved for n in needed], error) from error
 
         return self._working.back(self._blank.std.ModifyFrame(inputs, make))
 

@@ -1,10 +1,11 @@
 """The render queue as data: jobs, the states they may go through, and the order."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from fractions import Fraction
 
 from imf_ui.model.curve import SpeedCurve
+from imf_ui.model.document import RetargetSetup
 from imf_ui.model.values import VOLATILE
 
 
@@ -80,6 +81,12 @@ class RetargetSpec:
     smooth: int = 0
     mask: str = ""
     keep_background: bool = False
+
+
+def spec_of_retarget(setup: RetargetSetup) -> RetargetSpec:
+    """Return what a document's retargeting renders."""
+    names = [member.name for member in fields(RetargetSpec)]
+    return RetargetSpec(**{name: getattr(setup, name) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)

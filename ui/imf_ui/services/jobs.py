@@ -6,7 +6,7 @@ or cut off by a power failure goes on where it stopped; the queue only has to as
 
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from imf_ui.model.queue import (
     Job,
     JobOptions,
     JobState,
-    RetargetSpec,
     RetimeSpec,
     moved,
+    spec_of_retarget,
 )
 from imf_ui.model.schedule import Findings
 from imf_ui.model.values import BadValue, from_json, to_json
@@ -426,12 +426,10 @@ def job_of_clip(
 def job_of_retarget(document: Document, output: str, **options: Any) -> Job:
     """Return the job that renders the retargeting of a document."""
     setup = document.retarget
-    names = RetargetSpec.__dataclass_fields__
-    members = {name: value for name, value in asdict(setup).items() if name in names}
     return Job(
         id="",
         name=Path(setup.reference).stem,
         output=output,
-        retarget=RetargetSpec(**members),
+        retarget=spec_of_retarget(setup),
         options=JobOptions(**options),
     )

@@ -1,13 +1,12 @@
 """The live result of a retargeting: one frame at a time, the wanted one first."""
 
-from dataclasses import asdict
 from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from imf_ui.model.document import RetargetSetup
 from imf_ui.model.errors import Explained, explain
-from imf_ui.model.queue import RetargetSpec
+from imf_ui.model.queue import spec_of_retarget
 from imf_ui.model.values import to_json
 from imf_ui.services.images import Pixels, image_of_bgra
 from imf_ui.services.media import FrameWish, MediaService, OpenedMedia
@@ -57,12 +56,7 @@ class RetargetService(QObject):
     def prepare(self, setup: RetargetSetup, device: str = "auto") -> None:
         """Take another setup; what was made of the old one is forgotten."""
         old, self._setup = self._setup, setup
-        members = {
-            name: value
-            for name, value in asdict(setup).items()
-            if name in RetargetSpec.__dataclass_fields__
-        }
-        self._data = {**to_json(RetargetSpec(**members)), "device": device}
+        self._data = {**to_json(spec_of_retarget(setup)), "device": device}
         self._made.clear()
         self._generation += 1
         if setup.driving != old.driving:

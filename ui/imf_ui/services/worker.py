@@ -158,7 +158,8 @@ class WorkerClient(QObject):
         if process is not None:
             process.blockSignals(True)
             process.closeWriteChannel()
-            if not process.waitForFinished(CANCEL_MS):
+            # One that is still loading does not listen yet, and holds nothing that could be lost.
+            if not self.is_warm or not process.waitForFinished(CANCEL_MS):
                 process.kill()
                 process.waitForFinished(2000)
         if self._ring is not None:

@@ -26,6 +26,7 @@ from imf_plugin.models.flow.estimation import estimate_middle
 from imf_plugin.models.registry import load_interpolator, load_retargeter
 from imf_plugin.motion.token_curves import TOKEN_CURVES, tokens_at
 from imf_plugin.training.retarget_figures import CONTROLS, Figure, draw_controls
+from imf_plugin.training.scenes.render import front_layers
 
 SIDE_PX = 256
 PAIRS = 6
@@ -61,7 +62,13 @@ def _between(models: dict[str, Any]) -> dict[str, list[float]]:
         )
         start = draw_controls(random, SPREAD)
         first, reference = driving.picture(start), other.picture(start)
-        workers = {n: Retargeting(m, _tensor(reference), _tensor(first)) for n, m in models.items()}
+        pair_of = _tensor(reference), _tensor(first)
+        mask = _mask(other, start)
+        workers = {name: Retargeting(model, *pair_of) for name, model in models.items()}
+        workers |= {
+            f"{name} with a mask": Retargeting(model, *pair_of, mask=mask)
+            for name, model in models.items()
+        }
         for _ in range(POSES):
             pose = draw_controls(random, SPREAD)
             truth = other.picture(pose)
@@ -74,6 +81,11 @@ def _between(models: dict[str, Any]) -> dict[str, list[float]]:
                 found[name].append(psnr(made, truth))
                 found[f"{name}, joints"].append(_joint_error(truth, made, joints))
     return found
+
+
+def _mask(figure: Figure, pose: NDArray[np.float64]) -> Tensor:
+    """Return where the figure stands, ``[H, W]``."""
+    return torch.from_numpy(front_layers(figure.scene(pose, pose), 0.0) > 0).float()
 
 
 def _left_out(models: dict[str, Any]) -> dict[str, list[float]]:
@@ -144,7 +156,7 @@ def _worst(name: str, values: list[float]) -> float:
 
 
 def _write_sheet(path: Path, model: Any) -> None:
-    """Paint driving poses above and two references below, each over its truth."""
+    """Paint driving poses above; below two references: without a mask, with one, and the truth."""
     random = np.random.default_rng(5)
     start = draw_controls(random, 0.3)
     poses = [start, *(draw_controls(random, SPREAD) for _ in range(4))]
@@ -152,11 +164,13 @@ def _write_sheet(path: Path, model: Any) -> None:
     rows = [np.hstack([driving.picture(pose) for pose in poses])]
     for looks in (1, 3):
         other = Figure(looks=looks, proportions=0, side_px=SIDE_PX)
-        worker = Retargeting(model, _tensor(other.picture(start)), _tensor(driving.picture(start)))
-        rows.append(np.hstack([_made(worker, driving.picture(pose)) for pose in poses]))
+        pair = _tensor(other.picture(start)), _tensor(driving.picture(start))
+        for mask in (None, _mask(other, start)):
+            worker = Retargeting(model, *pair, mask=mask)
+            rows.append(np.hstack([_made(worker, driving.picture(pose)) for pose in poses]))
         rows.append(np.hstack([other.picture(pose) for pose in poses]))
     sheet = np.vstack([np.pad(row, ((0, 6), (0, 0), (0, 0)), constant_values=255) for row in rows])
-    small = cv2.resize(sheet, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(sheet, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(path), small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
     print(f"wrote {path}; {len(CONTROLS)} controls differ between the columns")
 

@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.engine.crops import Square, border_weight, centred_square, cut, paste
+from imf_plugin.engine.layers import plate_behind
 from imf_plugin.errors import PlanError
-from imf_plugin.models.retargeting import PosingRetargeter, Retargeter, check_picture
+from imf_plugin.models.retargeting import (
+    PosingRetargeter,
+    ReferenceState,
+    Retargeter,
+    check_picture,
+)
 from imf_plugin.motion.token_curves import bell, smooth_tokens
 
 __all__ = [
@@ -46,7 +52,8 @@ class Retargeting:
         mode: ``relative`` adds the motion since the anchor to the picture's own pose; ``absolute``
             takes the driving frame's pose itself.
         strength: Multiplies the motion; 0 holds the picture still.
-        mask: ``[H, W]`` in 0..1, where the picture may change; everywhere when None.
+        mask: ``[H, W]`` in 0..1, where the picture may change; everywhere when None. A model that
+            aligns moves what is masked in front of the rest, and makes up what lay behind it.
         keep_background: Whether the picture's border stays as it is.
 
     Raises:
@@ -86,6 +93,14 @@ class Retargeting:
             self._anchor_token = model.encode_tokens(self._anchor[None], self._anchor)[0]
         self._own_token = model.reference_token(self._state)
         self._weight = self._where_to_change(mask, keep_background)
+        self._subject: ReferenceState | None = None
+        if mask is not None and isinstance(model, PosingRetargeter):
+            # The subject moves in front of what lies behind it, so its mask moves with it.
+            soft = self._where_to_change(mask, keep_background=False)
+            assert soft is not None  # there is a mask
+            self._subject = model.with_picture(self._state, soft.expand_as(inner).contiguous())
+            self._plate = plate_behind(self._whole, soft)
+            self._weight = border_weight(*inner.shape[1:]) if keep_background else None
 
     @classmethod
     def for_track(
@@ -142,6 +157,13 @@ class Retargeting:
         made = self._model.render(self._state, moved)
         if self._square:
             made = torch.stack([paste(self._whole, patch, self._square) for patch in made])
+        if self._subject is not None:
+            shown = self._model.render(self._subject, moved)[:, :1]
+            front = torch.lerp(self._plate.expand_as(made), made, shown)
+            # Where the subject stands as it stood, and where it never is, the picture stays.
+            made = torch.where(
+                (made == self._whole) & (shown == self._subject.image[:1]), self._whole, front
+            )
         if self._weight is not None:
             made = self._whole + self._weight * (made - self._whole)
         return made

@@ -90,6 +90,10 @@ class PosingRetargeter(Retargeter, Protocol):
         """
         ...
 
+    def with_picture(self, reference: ReferenceState, picture: Tensor) -> ReferenceState:
+        """Return the same alignment for another picture ``[3, H, W]`` of the reference's size."""
+        ...
+
 
 def check_picture(picture: Tensor, what: str) -> Tensor:
     """Return a picture after checking it.

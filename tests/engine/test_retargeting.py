@@ -132,6 +132,26 @@ def test_outside_the_mask_nothing_changes() -> None:
     assert torch.equal(made[:, :, :8], image[:, :, :8])
 
 
+def test_a_masked_subject_moves_in_front_of_a_background_that_stays() -> None:
+    behind = picture(96, 128, seed=7)
+    subject = np.array([250, 20, 20], np.uint8)
+    first, second = behind.copy(), behind.copy()
+    first[30:60, 40:70], second[30:60, 50:80] = subject, subject
+    first[40:50, 50:60], second[40:50, 60:70] = 0, 0
+    mask = torch.zeros(96, 128)
+    mask[30:60, 40:70] = 1
+    worker = Retargeting(TransportRetargeter(), tensor(first), tensor(first), mask=mask)
+    tokens = worker.tokens(torch.stack([tensor(first), tensor(second)]))
+    still, made = worker.render(tokens)
+    assert torch.equal(still, tensor(first))
+    far = torch.ones(96, 128, dtype=torch.bool)
+    far[20:70, 25:95] = False
+    assert torch.equal(made[:, far], tensor(first)[:, far])
+    assert (made[:, 36:54, 72:77] - tensor(second)[:, 36:54, 72:77]).abs().mean() < 0.1
+    # Where the subject stood, something like the surroundings is seen, and no longer its red.
+    assert made[0, 36:54, 41:46].mean() - made[1, 36:54, 41:46].mean() < 0.5
+
+
 def test_a_mask_of_another_size_is_refused_in_one_sentence() -> None:
     image = torch.full((3, 16, 32), 0.5)
     with pytest.raises(PlanError, match="mask is 5x4 and the reference 32x16"):

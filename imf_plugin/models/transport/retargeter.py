@@ -9,7 +9,7 @@ What a motion uncovers was never seen; there the spline runs on smoothly, so the
 stretch over it. Measured on clips that is better than inpainting (`docs/design/transport.md`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -93,6 +93,16 @@ class TransportRetargeter:
         """
         found, size = _aligned(image, anchor)
         return _state(image, found, centred(size[::-1], tuple(image.shape[1:])), size)
+
+    def with_picture(self, reference: ReferenceState, picture: Tensor) -> ReferenceState:
+        """Return the same alignment for another picture ``[3, H, W]`` of the reference's size."""
+        if picture.shape != reference.image.shape:
+            raise ValueError(
+                f"expected a picture of {tuple(reference.image.shape) = }, "
+                f"got {tuple(picture.shape) = }"
+            )
+        features = replace(reference.features, planes=_planes(picture))
+        return replace(reference, image=picture, features=features)
 
     def encode_tokens(self, frames: Tensor, anchor: Tensor | None = None) -> Tensor:
         """Return the motion of frames ``[T, 3, h, w]`` from the anchor, ``[T, *token_shape]``.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imf_plugin.cli.options import add_quiet
 from imf_plugin.cli.retiming import Subparsers
+from imf_plugin.cli.training_retarget import add_retarget
 from imf_plugin.errors import MediaError, OutputRefused, PlanError
 
 _RECIPES = ("auto", "lite-cpu", "lite-gpu", "full-gpu")
@@ -18,6 +19,7 @@ def add_commands(commands: Subparsers) -> None:
     train = commands.add_parser("train", help="train a model on footage of your own")
     kinds = train.add_subparsers(dest="kind", required=True, metavar="WHAT")
     _add_interpolation(kinds)
+    add_retarget(kinds)
 
 
 def _add_interpolation(kinds: Subparsers) -> None:

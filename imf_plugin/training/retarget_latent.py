@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = 16
 """Frames of a training sequence."""
-LONGEST = 48
+LONGEST = 32
 """Frames of a clip that are used."""
 
 
@@ -141,7 +141,7 @@ class LatentTrainer:
             + recipe.matrix_weight * (filled - matrix.detach()).square().mean()
         )
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
@@ -230,7 +230,7 @@ def _known(random: np.random.Generator, count: int, window: int, share: float) -
     return known
 
 
-def read_sequences(cache: Path, *, figures: int = 120, crops: int = 2) -> list[Sequence]:
+def read_sequences(cache: Path, *, figures: int = 60, crops: int = 1) -> list[Sequence]:
     """Return sequences of a retargeting cache, kept in ``latent.npz`` beside it.
 
     Raises:
@@ -241,8 +241,8 @@ def read_sequences(cache: Path, *, figures: int = 120, crops: int = 2) -> list[S
         _write_sequences(path, read_retarget_cache(cache), figures, crops)
     stored = np.load(path)
     lengths = stored["lengths"].tolist()
-    frames = torch.split(torch.from_numpy(stored["frames"]), lengths)  # type: ignore[no-untyped-call]
-    motion = torch.split(torch.from_numpy(stored["motion"]), lengths)  # type: ignore[no-untyped-call]
+    frames = torch.split(torch.from_numpy(stored["frames"]), lengths)
+    motion = torch.split(torch.from_numpy(stored["motion"]), lengths)
     return [Sequence(frames=f, motion=m) for f, m in zip(frames, motion, strict=True)]
 
 

@@ -6,7 +6,6 @@
 import argparse
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from imf_plugin.errors import MediaError
 from imf_plugin.models.imf.measuring import flow_back, halved_flow
-from imf_plugin.training.prepare import VIDEO_SUFFIXES, _groups, is_held_out
+from imf_plugin.training.footage import Piece, find_videos, pieces_of, read_piece
+from imf_plugin.training.prepare import _groups, is_held_out
 from imf_plugin.training.retarget_cache import (
     CACHE_SIDE_PX,
     RetargetClip,
@@ -49,21 +49,23 @@ def prepare_retargeting(data: Path, cache: Path, options: RetargetPrepareOptions
     """Write the cache of every video below ``data`` and of figures; existing clips stay.
 
     Raises:
-        MediaError: If there is no video below ``data``.
+        MediaError: If there is no video below ``data`` that can be used.
     """
     taken: Counter[str] = Counter()
     groups = _groups(data)
-    paths = sorted(file for file in data.rglob("*") if file.suffix in VIDEO_SUFFIXES)
-    if not paths:
-        raise MediaError(f"there is no video in {data}; name a folder with video clips")
-    for path in paths:
-        group = groups.get(path.name, path.stem)
-        taken[group] += 1
-        folder = cache / path.stem
-        if taken[group] > options.clips_per_group or (folder / "clip.json").exists():
-            continue
-        log.info("clip %s of %s", path.name, group)
-        _prepare_clip(path, folder, group, options)
+    videos = find_videos(data)
+    for name, path in videos.items():
+        group = groups.get(path.name, name)
+        try:
+            for piece in pieces_of(name, path, options.clips_per_group - taken[group]):
+                taken[group] += 1
+                if not (cache / piece.name / "clip.json").exists():
+                    log.info("clip %s of %s", piece.name, group)
+                    _prepare_clip(piece, cache / piece.name, group, options)
+        except MediaError as error:
+            log.warning("left out: %s", error)
+    if not any(cache.glob("*/clip.json")):
+        raise MediaError(f"there is no video that can be used in {data}; give clips of faces")
     for number in range(options.figures):
         folder = cache / f"figure_{number:05d}"
         if not (folder / "clip.json").exists():
@@ -71,31 +73,32 @@ def prepare_retargeting(data: Path, cache: Path, options: RetargetPrepareOptions
     log.info("cache complete in %s", cache)
 
 
-def small_frames(path: Path, side: int = CACHE_SIDE_PX) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of a video with the short side at ``side``, long ones cut to 2:1."""
-    # PyAV is absent on bare training machines, which only read the cache.
-    from imf_plugin.media.read import open_media
-
-    with open_media(path) as reader:
-        for frame in reader.frames():
-            picture = np.asarray(frame.rgb()[..., :3], np.uint8)
-            height, width = picture.shape[:2]
-            longest = round(LONGEST_ASPECT * min(height, width))
-            top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-            picture = picture[top : top + longest, left : left + longest]
-            height, width = picture.shape[:2]
-            factor = side / min(height, width)
-            size = (round(width * factor / 2) * 2, round(height * factor / 2) * 2)
-            method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-            yield np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
+def shrunk(frames: NDArray[np.uint8], side: int = CACHE_SIDE_PX) -> NDArray[np.uint8]:
+    """Return frames ``[N, H, W, 3]`` with the short side at ``side``, long ones cut to 2:1."""
+    height, width = frames.shape[1:3]
+    longest = round(LONGEST_ASPECT * min(height, width))
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    frames = frames[:, top : top + longest, left : left + longest]
+    height, width = frames.shape[1:3]
+    factor = side / min(height, width)
+    size = (round(width * factor / 2) * 2, round(height * factor / 2) * 2)
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    small = [cv2.resize(np.ascontiguousarray(f), size, interpolation=method) for f in frames]
+    return np.stack(small).astype(np.uint8)
 
 
-def _prepare_clip(path: Path, folder: Path, group: str, options: RetargetPrepareOptions) -> None:
-    frames = np.stack(list(small_frames(path)))
+def _longest_shot(count: int, cuts: tuple[int, ...]) -> slice:
+    edges = sorted({0, *cuts, count})
+    return max((slice(a, b) for a, b in pairwise(edges)), key=lambda shot: shot.stop - shot.start)
+
+
+def _prepare_clip(piece: Piece, folder: Path, group: str, options: RetargetPrepareOptions) -> None:
+    found, cuts = read_piece(piece)
+    frames = shrunk(found[_longest_shot(len(found), cuts)])
     if len(frames) < 3:
-        log.info("left out %s: %d frames", path.name, len(frames))
+        log.warning("left out: %s has shots of %d frames", piece.path, len(frames))
         return
-    random = np.random.default_rng([options.seed, *path.stem.encode()])
+    random = np.random.default_rng([options.seed, *piece.name.encode()])
     references = _spread(random, len(frames), options.references_per_clip)
     currents, flows = [], []
     for reference in references:
@@ -106,7 +109,7 @@ def _prepare_clip(path: Path, folder: Path, group: str, options: RetargetPrepare
     write_retarget_clip(
         RetargetClip(
             folder=folder,
-            kind=_kind(path),
+            kind=_kind(piece.path),
             group=group,
             held_out=options.hold_out and is_held_out(group),
             references=tuple(references),
@@ -127,7 +130,8 @@ def _spread(random: np.random.Generator, count: int, wanted: int) -> list[int]:
 
 
 def _kind(path: Path) -> str:
-    if path.parent.name != "faces":
+    """Return a kind by the folder; footage of one's own counts as faces."""
+    if path.parent.name == "general":
         return "general"
     return "person" if path.name.startswith("sample-videos") else "face"
 

@@ -137,7 +137,8 @@ class _Block(nn.Module):
         found = F.scaled_dot_product_attention(query, key, value)
         rows = rows + self.out(found.transpose(1, 2).flatten(2))
         rows = rows + self.narrow(F.gelu(self.wide(soft_norm(rows))))
-        return rows.transpose(1, 2).reshape(len(rows), -1, height, width)
+        plane: Tensor = rows.transpose(1, 2).reshape(len(rows), -1, height, width)
+        return plane
 
 
 def _headed(rows: Tensor, heads: int) -> Tensor:

@@ -93,9 +93,8 @@ class MotionEncoder(nn.Module):
         super().__init__()
         self.trunk = _trunk(36, config)
         self.head = _token_head(config)
-        last = self.head[-1]
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for parameter in self.head[-1].parameters():
+            nn.init.zeros_(parameter)
         self.register_buffer("basis", grid_basis(config.size_px // 2), persistent=False)
 
     def forward(self, frames: Tensor, anchors: Tensor, motion: Tensor) -> Tensor:
@@ -134,7 +133,8 @@ def nearest_grid(motion: Tensor, basis: Tensor) -> Tensor:
     weighted = basis * weight
     matrix = weighted @ basis.T + GRID_DAMPING * torch.eye(len(basis))
     right = weighted @ motion[:, :2].flatten(2).transpose(1, 2)
-    return torch.linalg.solve(matrix, right).transpose(1, 2).flatten(1)
+    points: Tensor = torch.linalg.solve(matrix, right)
+    return points.transpose(1, 2).flatten(1)
 
 
 def _spread(grid: Tensor, side: int) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imf_plugin.errors import ModelError
 from imf_plugin.models.base import ModelDescriptor
 from imf_plugin.models.imf.compact import CompactImf, CompactReference, shown
 from imf_plugin.models.imf.config import COMPACT, CompactConfig
@@ -35,13 +36,13 @@ DESCRIPTOR = ModelDescriptor(
 )
 
 
-def describe(folder: Path | None = None) -> ModelDescriptor:
+def describe(folder: Path | None = None, name: str = WEIGHTS) -> ModelDescriptor:
     """Return the descriptor with the facts of the weights' card.
 
     Raises:
         ModelError: If the card is missing.
     """
-    card = read_weight_card(WEIGHTS, folder)
+    card = read_weight_card(name, folder)
     return replace(
         DESCRIPTOR,
         parameters=card.parameters,
@@ -50,16 +51,41 @@ def describe(folder: Path | None = None) -> ModelDescriptor:
     )
 
 
-def load(folder: Path | None = None) -> "ImfRetargeter":
+def load(folder: Path | None = None, name: str = WEIGHTS) -> "ImfRetargeter":
     """Return the model with its trained weights.
 
     Raises:
-        ModelError: If the weights are missing or damaged.
+        ModelError: If the weights are missing, damaged or those of another model.
     """
-    tensors, card = read_weights(WEIGHTS, folder)
-    network = CompactImf(CompactConfig.from_dict(card.config))
-    fill(network, tensors, WEIGHTS)
-    return ImfRetargeter(network, describe(folder))
+    tensors, card = read_weights(name, folder)
+    try:
+        network = CompactImf(CompactConfig.from_dict(card.config))
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the weights {name} are not those of imf; 'imf train retarget' writes such"
+        ) from error
+    fill(network, tensors, name)
+    return ImfRetargeter(network, describe(folder, name))
+
+
+def describe_file(path: Path) -> ModelDescriptor:
+    """Return the descriptor of weights of one's own, whose card lies beside them.
+
+    Raises:
+        ModelError: If the card is missing.
+    """
+    return replace(describe(path.parent, path.stem), name=str(path))
+
+
+def load_file(path: Path) -> "ImfRetargeter":
+    """Return a model with weights of one's own.
+
+    Raises:
+        ModelError: If the weights are missing, damaged or those of another model.
+    """
+    model = load(path.parent, path.stem)
+    model.descriptor = replace(model.descriptor, name=str(path))
+    return model
 
 
 class ImfRetargeter:

@@ -155,7 +155,7 @@ class TemporalNetwork(nn.Module):
         )
         self.leave = nn.Conv1d(width, config.latent_dim, 1)
         nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, matrix: Tensor, known: Tensor) -> Tensor:
         """Return the matrix filled and smoothed, ``[B, T, D]``.
@@ -169,7 +169,8 @@ class TemporalNetwork(nn.Module):
         x = F.gelu(self.enter(torch.cat([start, mask], 2).transpose(1, 2)))
         for layer in self.layers:
             x = x + F.gelu(layer(x))
-        return start + self.leave(x).transpose(1, 2)
+        out: Tensor = start + self.leave(x).transpose(1, 2)
+        return out
 
 
 class LatentMotion(nn.Module):
@@ -197,7 +198,7 @@ def followed(velocity: Tensor) -> Tensor:
     fine = F.interpolate(velocity, (SIDE_PX, SIDE_PX), mode="bicubic", align_corners=False)
     # A light blur: bicubic enlargement overshoots at steps.
     fine = F.avg_pool2d(F.pad(fine, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    path = fine / 2**SQUARINGS
+    path: Tensor = fine / 2**SQUARINGS
     for _ in range(SQUARINGS):
         path = path + looked_up(path, path)
     return path
@@ -222,7 +223,8 @@ def nearest_grid(motion: Tensor, basis: Tensor) -> Tensor:
     weighted = basis * weight
     matrix = weighted @ basis.T + GRID_DAMPING * torch.eye(len(basis))
     right = weighted @ motion[:, :2].flatten(2).transpose(1, 2)
-    return torch.linalg.solve(matrix, right).transpose(1, 2).flatten(1)
+    points: Tensor = torch.linalg.solve(matrix, right)
+    return points.transpose(1, 2).flatten(1)
 
 
 def looked_up(planes: Tensor, flow: Tensor) -> Tensor:

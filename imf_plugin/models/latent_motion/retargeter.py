@@ -145,7 +145,8 @@ class LatentMotionRetargeter:
         """Return tokens ``[T, D]`` as the network over time would have them."""
         known = torch.ones(len(tokens))
         _check_matrix(tokens, known)
-        return self.network.temporal(tokens[None].to(torch.float32), known[None])[0]
+        made: Tensor = self.network.temporal(tokens[None].to(torch.float32), known[None])
+        return made[0]
 
     @torch.no_grad()
     def sample(

@@ -12,7 +12,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from imf_plugin.models.retargeting import Retargeter
-from imf_plugin.training.prepare import VIDEO_SUFFIXES
+from imf_plugin.training.footage import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,12 +83,27 @@ def open_media(path: Path | str, *, frame_rate: Fraction | None = None) -> Reade
     return VideoReader(Path(path))
 
 
-class VideoReader:
-    """Reads a video file. Iterators have decoders of their own, so they may run side by side."""
+def open_again(reader: Reader) -> Reader:
+    """Open the media of a reader, closed or not, once more; for another thread, for instance.
 
-    def __init__(self, path: Path) -> None:
-        self._scan: StreamScan = scan_stream(path)
-        self.info: MediaInfo = describe(path, self._scan)
+    The frames of a video are not listed again, which takes seconds for one of two hours.
+    """
+    if isinstance(reader, VideoReader):
+        return VideoReader(reader.info.path, like=reader)
+    return open_media(reader.info.path, frame_rate=reader.info.frame_rate)
+
+
+class VideoReader:
+    """Reads a video file. Iterators have decoders of their own, so they may run side by side.
+
+    Args:
+        path: The file.
+        like: A reader of the same file, whose list of frames is taken over.
+    """
+
+    def __init__(self, path: Path, *, like: "VideoReader | None" = None) -> None:
+        self._scan: StreamScan = like._scan if like else scan_stream(path)
+        self.info: MediaInfo = like.info if like else describe(path, self._scan)
         self.warnings: list[str] = list(self.info.warnings)
         self._is_closed = False
         self._cursor: Cursor | None = None

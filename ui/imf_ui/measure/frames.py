@@ -114,7 +114,7 @@ def long_clip(folder: Path) -> Iterator[Figure]:
     before = process.memory_info().rss
     budget = 256 * 2**20
     with services() as made:
-        made.cache.set_budget(budget)
+        made.settings.set(cache_mb=256)
         began = time.perf_counter()
         moments: dict[str, float] = {}
 

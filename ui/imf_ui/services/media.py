@@ -17,7 +17,7 @@ from imf_plugin.engine.planning import source_timing
 from imf_plugin.errors import ImfError
 from imf_plugin.media.color import picture_to_rgb
 from imf_plugin.media.info import MediaInfo
-from imf_plugin.media.read import Reader, open_media
+from imf_plugin.media.read import Reader, open_again, open_media
 from imf_plugin.timeline.timemap import SourceTiming
 from imf_ui.model.document import MediaRef
 from imf_ui.model.errors import explain_exception
@@ -66,8 +66,9 @@ class MediaService(QObject):
         super().__init__(parent)
         self.cache = cache
         self._known: dict[str, OpenedMedia] = {}
-        self._scrub = _Reading("imf-scrub", self._read)
-        self._ahead = _Reading("imf-ahead", self._read)
+        self._listed: dict[str, Reader] = {}
+        self._scrub = _Reading("imf-scrub", self._read, self._another_reader)
+        self._ahead = _Reading("imf-ahead", self._read, self._another_reader)
         self._thumbs = _Tasks("imf-thumbs")
         self._opening = _Tasks("imf-open")
 
@@ -112,6 +113,7 @@ class MediaService(QObject):
             self._show_first(path)
             with open_media(path) as reader:
                 known = _describe(path, reader.info)
+                self._listed[path] = reader
         except (ImfError, OSError, ValueError) as error:
             self.failed.emit(path, explain_exception(error, file=path))
             return
@@ -130,6 +132,11 @@ class MediaService(QObject):
                 upright = Uprighter(orientation_of(picture))(picture)
                 self.firstPicture.emit(path, bgra_of(picture_to_rgb(upright)))
                 return
+
+    def _another_reader(self, path: str) -> Reader:
+        """Return a reader for one thread; listing a long file's frames is done only once."""
+        listed = self._listed.get(path)
+        return open_media(path) if listed is None else open_again(listed)
 
     def _read(self, readers: "_Readers", wish: FrameWish) -> None:
         key = source_key(self.identity(wish.path), wish.index, wish.scale)
@@ -151,7 +158,7 @@ class MediaService(QObject):
         wanted = sorted({round(n * (frames - 1) / max(count - 1, 1)) for n in range(count)})
         made: list[tuple[int, NDArray[np.uint8]]] = []
         try:
-            with open_media(path) as reader:
+            with self._another_reader(path) as reader:
                 for number, index in enumerate(wanted):
                     if self._thumbs.is_outdated:
                         return
@@ -191,12 +198,13 @@ def _describe(path: str, info: MediaInfo) -> OpenedMedia:
 class _Readers:
     """A few open files of one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_reader: Callable[[str], Reader]) -> None:
+        self._open_reader = open_reader
         self._open: OrderedDict[str, Reader] = OrderedDict()
 
     def get(self, path: str) -> Reader:
         if path not in self._open:
-            self._open[path] = open_media(path)
+            self._open[path] = self._open_reader(path)
             while len(self._open) > _MOST_READERS:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(path)
@@ -210,8 +218,14 @@ class _Readers:
 class _Reading:
     """A thread that reads the wishes of the latest list, in its order."""
 
-    def __init__(self, name: str, read: Callable[[_Readers, FrameWish], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[_Readers, FrameWish], None],
+        open_reader: Callable[[str], Reader],
+    ) -> None:
         self._read = read
+        self._open_reader = open_reader
         self._wishes: list[FrameWish] = []
         self._changed = threading.Condition()
         self._stopped = False
@@ -230,7 +244,7 @@ class _Reading:
         self._thread.join(5)
 
     def _run(self) -> None:
-        readers = _Readers()
+        readers = _Readers(self._open_reader)
         while True:
             with self._changed:
                 while not self._wishes and not self._stopped:

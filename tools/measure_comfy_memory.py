@@ -85,7 +85,7 @@ def core(clip: str, factor: int, name: str) -> dict[str, Any]:
         },
         "5": {
             "class_type": "CreateVideo",
-            "inputs": {"images": ["4", 0], "audio": ["3", 1], "fps": 24 * factor},
+            "inputs": {"images": ["4", 0], "audio": ["3", 1], "fps": min(120, 24 * factor)},
         },
         "6": saved(["5", 0], name),
     }

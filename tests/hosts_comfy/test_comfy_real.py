@@ -136,7 +136,7 @@ def test_images_are_the_engine_s_own(server: Any, texture: Callable[..., Any]) -
     prompt["21"] = _node("ImageBatch", image1=["20", 0], image2=["12", 0])
     prompt["4"]["inputs"]["images"] = ["21", 0]
     outputs = server.run(prompt)
-    made = [cv2.imread(str(file))[..., ::-1].astype(float) for file in outputs["5"]]
+    made = [np.asarray(cv2.imread(str(file)))[..., ::-1].astype(float) for file in outputs["5"]]
     pictures = [
         torch.from_numpy(texture(n, WIDTH, HEIGHT, 3.0)).movedim(-1, 0).float() / 255
         for n in range(3)

@@ -113,12 +113,12 @@ class ForeignInterpolator:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: Any,
         dtype: torch.dtype,
         *,
         is_out_of_memory: Callable[[BaseException], bool],
     ) -> None:
-        self._module: Any = module
+        self._module = module
         self._dtype = dtype
         self._align = int(getattr(module, "pad_align", 1))
         self._is_out_of_memory = is_out_of_memory

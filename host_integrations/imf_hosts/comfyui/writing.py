@@ -142,9 +142,9 @@ class VideoWriter:
             deep = self._encoding.bit_depth > 8
             pixels = _pixels(picture[:3], 65535 if deep else 255)
             return rgb_to_picture(pixels, self._video.pix_fmt, self._encoding.color)
-        made = convert_picture(picture, self._video.pix_fmt, self._encoding.color)
-        # The keyframe may be shown again later, with another time.
-        return made if made is not picture else picture.reformat(format=self._video.pix_fmt)
+        # A keyframe shown twice may be the same object twice; its time is set just before it is
+        # encoded, in this one thread.
+        return convert_picture(picture, self._video.pix_fmt, self._encoding.color)
 
     def _write_sound(self, until: Fraction) -> None:
         """Write the sound up to a moment, so that the file can be played while it is read."""

@@ -55,7 +55,7 @@ def test_a_slow_key_ramps_down_and_up_and_the_result_gets_longer() -> None:
         StretchKind.RAMP,
         StretchKind.CONSTANT,
     ]
-    assert slow.stretch_speeds(1) == (1, F(1, 4))
+    assert slow.stretch_speeds(1) == (F(1), F(1, 4))
     # One second of the clip at a mean speed of 5/8 lasts 1.6 seconds.
     assert [key.at for key in slow.keys] == [
         0,
@@ -109,14 +109,14 @@ def test_without_ripple_what_follows_keeps_its_place() -> None:
     slow = with_key_speed(three_keys(), 2, F(1, 4), ripple=False)
     assert [key.at for key in slow.keys] == [key.at for key in three_keys().keys]
     assert slow.keys[3].source < 3 * SECOND
-    assert slow.stretch_speeds(2) == (F(1, 4), 1)
+    assert slow.stretch_speeds(2) == (F(1, 4), F(1))
 
 
 def test_a_key_dragged_in_the_speed_view_lands_where_it_is_dragged() -> None:
     slow = with_key_speed(three_keys(), 2, F(1, 4))
     moved = with_speed_key_moved(slow, 2, 2 * SECOND)
     assert moved.keys[2].at == pytest.approx(2 * SECOND, abs=4)
-    assert moved.stretch_speeds(1) == (1, F(1, 4))
+    assert moved.stretch_speeds(1) == (F(1), F(1, 4))
     assert moved.keys[4].source == CLIP
 
 

@@ -213,11 +213,9 @@ def test_frames_that_a_curve_still_needs_are_not_made_again(
     services.session.do(SetCurve(id=clip.id, curve=slow))
     services.preview.set_range(0, 47)
     wait_until(lambda: services.preview.states().count(2) == 23)
-    made: list[object] = []
-    request = services.worker.request
-    services.worker.request = lambda command, tell: (made.append(command), request(command, tell))[
-        1
-    ]  # type: ignore[method-assign]
+    wait_until(lambda: not services.preview.busy)
+    made: list[str] = []
+    services.worker.stateChanged.connect(made.append)
     # The second half gets faster; the first half's frames are the same as before.
     keyed = with_key(slow, slow.duration // 2)
     edited = with_key_speed(keyed, 2, F(1, 2))

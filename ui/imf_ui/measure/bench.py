@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -85,13 +86,14 @@ def paint_clip(
     small = random.integers(30, 220, (height // 8, width // 6, 3), dtype=np.uint8)
     texture = cv2.resize(small, (width * 3, height), interpolation=cv2.INTER_CUBIC)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate, options or {"crf": "16", "preset": "veryfast"})
+        settings = options or {"crf": "16", "preset": "veryfast"}
+        stream = cast(av.VideoStream, container.add_stream(codec, rate, settings))
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         if times:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         for number in range(count):
             shift = (number * 3) % (2 * width)
-            crop = np.ascontiguousarray(texture[:, shift : shift + width])
+            crop = np.array(texture[:, shift : shift + width], np.uint8)
             cv2.putText(crop, str(number), (8, height - 8), 0, height / 240, (255, 255, 255), 2)
             picture = av.VideoFrame.from_ndarray(crop, format="rgb24")
             if times:
@@ -108,12 +110,12 @@ def repeat_clip(source: Path, path: Path, repeats: int) -> Path:
         copy = container.add_stream_from_template(stream)
         packets = [packet for packet in given.demux(stream) if packet.size]
         length = int(stream.duration or 0)
-        data = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in packets]
+        data = [(bytes(p), p.pts or 0, p.dts or 0, p.duration) for p in packets]
         for number in range(repeats):
-            for content, pts, dts, duration, is_key in data:
+            for (content, pts, dts, duration), given_packet in zip(data, packets, strict=True):
                 packet = av.Packet(content)
                 packet.stream, packet.time_base = copy, stream.time_base
                 packet.pts, packet.dts = pts + number * length, dts + number * length
-                packet.duration, packet.is_keyframe = duration, is_key
+                packet.duration, packet.is_keyframe = duration, given_packet.is_keyframe
                 container.mux(packet)
     return path

@@ -89,7 +89,7 @@ class FrameCache:
             self._pictures.move_to_end(key)
             return picture
 
-    def __contains__(self, key: FrameKey) -> bool:
+    def __contains__(self, key: FrameKey | None) -> bool:
         return key in self._pictures
 
     def __len__(self) -> int:

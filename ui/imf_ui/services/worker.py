@@ -84,8 +84,8 @@ class WorkerClient(QObject):
         process.setProcessEnvironment(_environment())
         process.readyReadStandardOutput.connect(self._read)
         process.readyReadStandardError.connect(self._read_errors)
-        process.finished.connect(lambda code, status: self._ended(process))
-        process.errorOccurred.connect(lambda error: self._not_started(process, error))
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_error)
         arguments = ["-m", "imf_ui.services.worker_main", "--nice", str(self._nice)]
         if self._engine:
             arguments += ["--engine", self._engine]
@@ -178,7 +178,8 @@ class WorkerClient(QObject):
     def _read(self) -> None:
         if self._process is None:
             return
-        self._pulse.start()
+        if self._pulse.isActive():
+            self._pulse.start()
         self._buffer += self._process.readAllStandardOutput().data()
         *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
@@ -228,15 +229,17 @@ class WorkerClient(QObject):
             self._ending.update(dict.fromkeys(self._pending, "worker_hung"))
             self._process.kill()
 
-    def _not_started(self, process: QProcess, error: QProcess.ProcessError) -> None:
-        if process is self._process and error == QProcess.ProcessError.FailedToStart:
-            self._errors = process.errorString()
+    def _on_error(self, error: QProcess.ProcessError) -> None:
+        if self._process is not None and error == QProcess.ProcessError.FailedToStart:
+            self._errors = self._process.errorString()
             self._failures = len(_BACK_OFF_MS)
-            self._ended(process)
+            self._on_finished()
 
-    def _ended(self, process: QProcess) -> None:
-        if process is not self._process or self._closing:
+    def _on_finished(self) -> None:
+        process = self._process
+        if process is None or self._closing:
             return
+        self._pulse.stop()
         self._read()
         self._read_errors()
         self._process, self.is_warm = None, False

@@ -178,12 +178,12 @@ def test_a_long_render_stops_within_a_second_and_leaves_no_file(server: Any) -> 
     while not list((server.base / "output").glob("interrupted*")) and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(1)
-    began = time.monotonic()
+    asked_ms = time.time() * 1000
     server.post("/interrupt", {})
-    entry = server.wait(prompt_id)
-    assert any(message[0] == "execution_interrupted" for message in entry["status"]["messages"])
-    # A second, and what a busy test machine adds.
-    assert time.monotonic() - began < 1 + 0.2 * os.getloadavg()[0]
+    messages = dict(server.wait(prompt_id)["status"]["messages"])
+    # ComfyUI stores the history later, after collecting garbage, so its own clock is asked.
+    stopped_ms = messages["execution_interrupted"]["timestamp"]
+    assert stopped_ms - asked_ms < 1000
     assert not list((server.base / "output").glob("interrupted*"))
 
 

@@ -42,10 +42,19 @@ def wait_until(app: QApplication) -> Wait:
 
     def wait(condition: Callable[[], object], patience_ms: int = PATIENCE_MS) -> None:
         loop, late = QEventLoop(), [False]
+
+        def look() -> None:
+            if condition():
+                loop.quit()
+
+        def give_up() -> None:
+            late[0] = True
+            loop.quit()
+
         poll, end = QTimer(), QTimer()
-        poll.timeout.connect(lambda: loop.quit() if condition() else None)
+        poll.timeout.connect(look)
         end.setSingleShot(True)
-        end.timeout.connect(lambda: (late.__setitem__(0, True), loop.quit()))
+        end.timeout.connect(give_up)
         poll.start(5)
         end.start(patience_ms)
         if not condition():

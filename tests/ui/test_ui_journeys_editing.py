@@ -4,11 +4,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PyQt6 import QtTest
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QLineEdit, QWidget
 
 from imf_plugin.timeline.plan import Decision
@@ -17,6 +18,9 @@ from imf_ui.model.projectfile import project_to_text
 from imf_ui.widgets.frame_view import Compare
 from imf_ui.widgets.key_table import SPEED
 from imf_ui.window import MainWindow
+
+QTest: Any = QtTest.QTest
+"""Its type stubs take its static methods for methods."""
 
 type Opened = Callable[..., MainWindow]
 type Wait = Callable[..., None]
@@ -226,7 +230,7 @@ def test_journey_06_keys_by_mouse_each_one_step_of_undo(opened: Opened) -> None:
     assert keys_of(window) == first
 
 
-def test_journey_07_the_same_with_the_keyboard_alone(opened: Opened) -> None:
+def test_journey_07_the_same_with_the_keyboard_alone(opened: Opened, wait_until: Wait) -> None:
     window = opened(count=48)
     window.services.player.seek(24)
     press(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
@@ -240,9 +244,9 @@ def test_journey_07_the_same_with_the_keyboard_alone(opened: Opened) -> None:
     field = table.findChild(QLineEdit)
     assert field is not None
     field.selectAll()
-    for letter in "25":
-        QTest.keyClick(field, letter)
+    QTest.keyClicks(field, "25")
     QTest.keyClick(field, Qt.Key.Key_Return)
+    wait_until(lambda: window.session.undo_stack.undoText() == "Edit key")
     clip = window.session.clip
     assert clip is not None
     assert clip.curve.key_speed(1) == Fraction(1, 4)

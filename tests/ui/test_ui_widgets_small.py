@@ -1,9 +1,10 @@
 """Timeline, transport, time field, key table, dialogs."""
 
+from typing import Any
 
 import pytest
+from PyQt6 import QtTest
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLabel, QSlider
 
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
@@ -12,6 +13,9 @@ from imf_ui.widgets.shortcut_sheet import ShortcutSheet
 from imf_ui.widgets.timecode_edit import TimecodeEdit
 from imf_ui.widgets.timeline import Timeline
 from imf_ui.widgets.transport import TransportBar
+
+QTest: Any = QtTest.QTest
+"""Its type stubs take its static methods for methods."""
 
 
 def parse(text: str) -> int:

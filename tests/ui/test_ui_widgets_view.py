@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6 import QtTest
 from PyQt6.QtCore import QPointF, QSize, Qt
 from PyQt6.QtGui import QColor, QImage
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from imf_ui.widgets.frame_view import Compare, FrameView, difference_image, image_of, image_pixels
+
+QTest: Any = QtTest.QTest
+"""Its type stubs take its static methods for methods."""
 
 
 def noise(width: int, height: int, seed: int) -> QImage:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QImage
@@ -65,6 +66,11 @@ class CurvePanel(QWidget):
         self._states_timer.timeout.connect(self._show_states)
         self._connect()
         self.refresh()
+        if self._session.schedule() is not None:
+            # The window is built anew on a clip that is open already.
+            self._on_schedule()
+            self._on_position(services.player.position)
+            self._on_document(frozenset({"marks"}))
 
     def _connect(self) -> None:
         control, curve, timeline = self._control, self.curve, self.timeline
@@ -122,7 +128,7 @@ class CurvePanel(QWidget):
         self._show_speed()
         if not self.curve.is_dragging:
             self._fit_length()
-        self._place_thumbnails()
+            self._place_thumbnails()
 
     def _fit_length(self) -> None:
         schedule = self._session.schedule()
@@ -140,6 +146,8 @@ class CurvePanel(QWidget):
             self._fit_length()
         clip, schedule = self._session.clip, self._session.schedule()
         if clip is None or schedule is None:
+            return
+        if self.curve.is_dragging:
             return
         if self._thumbnails_of != clip.media.path:
             self._thumbnails_of, self._thumbnails = clip.media.path, []
@@ -233,7 +241,7 @@ class CurvePanel(QWidget):
                 _entry(
                     menu,
                     tr("Then {shape}", shape=shape_words(shape)),
-                    lambda wanted=shape: control.set_shape(control.selected, wanted),
+                    partial(control.set_shape, control.selected, shape),
                 )
             menu.addSeparator()
             _entry(menu, tr("Delete"), lambda: control.delete_keys(control.selected))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QInputDialog, QWidget
@@ -72,9 +73,9 @@ class EditActions:
             "save_preset": self.save_preset,
         }
         for mode in Compare:
-            self.table[f"compare_{mode.value}"] = lambda value=mode.value: viewer.set_compare(value)
+            self.table[f"compare_{mode.value}"] = partial(viewer.set_compare, mode.value)
         for preset in BUILT_IN:
-            self.table[f"preset_{preset.id}"] = lambda wanted=preset.id: self.apply_preset(wanted)
+            self.table[f"preset_{preset.id}"] = partial(self.apply_preset, preset.id)
 
     def _last(self) -> int:
         schedule = self._session.schedule()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -27,6 +27,8 @@ from imf_ui.widgets.key_table import SHAPES, KeyTable, shape_words
 from imf_ui.widgets.parts import hairline, icon_button, label, push_button, row
 
 _RATES = ("24", "25", "30", "50", "60", "120", "24000/1001", "30000/1001", "60000/1001")
+
+_COUNT_MS = 120
 
 
 class InspectorPanel(QWidget):
@@ -71,6 +73,7 @@ class InspectorPanel(QWidget):
         self.save_preset = icon_button("save", tr("Save this curve as a preset"))
         self.key_add = icon_button("key-add", tr("Add a key at the playhead (Ctrl+K)"))
         self.key_remove = icon_button("key-remove", tr("Delete the selected keys (Delete)"))
+        self._count_timer = QTimer(self)
         self._build()
         self._connect()
         self.refresh()
@@ -188,7 +191,11 @@ class InspectorPanel(QWidget):
         self.dedup.clicked.connect(self._on_cuts)
         self.on_cut.activated.connect(self._on_cuts)
         self._session.documentChanged.connect(self._on_document)
-        self._session.scheduleChanged.connect(self._show_counts)
+        # Counting looks at many frames; once a drag rests is often enough.
+        self._count_timer.setSingleShot(True)
+        self._count_timer.setInterval(_COUNT_MS)
+        self._count_timer.timeout.connect(self._show_counts)
+        self._session.scheduleChanged.connect(self._count_timer.start)
         self._services.worker.stateChanged.connect(self._show_methods)
 
     def _on_document(self, aspects: frozenset[str]) -> None:

@@ -1,5 +1,6 @@
 """The queue: one card for each render, with what can be done about it now."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, QUrl, pyqtSignal
@@ -211,7 +212,7 @@ class QueuePanel(QWidget):
         done = sum(job.state is JobState.DONE for job in jobs)
         self.summary.setText(
             tr(
-                "{count} jobs, {done} done, {failed} failed",
+                "{done} of {count} done, {failed} failed",
                 count=len(jobs),
                 done=done,
                 failed=failed,
@@ -243,7 +244,7 @@ class QueuePanel(QWidget):
         if job is None:
             return
         place = [one.id for one in self._queue.jobs].index(job_id)
-        work = {
+        work: dict[str, Callable[[], object]] = {
             "up": lambda: self._queue.move(job_id, max(place - 1, 0)),
             "down": lambda: self._queue.move(job_id, place + 1),
             "pause": lambda: self._queue.pause(job_id),
@@ -257,8 +258,8 @@ class QueuePanel(QWidget):
             "explain": lambda: self.explain_wanted.emit(job_id),
             "play": lambda: open_file(job.output),
             "folder": lambda: open_file(str(Path(job.output).parent)),
-        }[what]
-        work()
+        }
+        work[what]()
 
 
 def open_file(path: str) -> None:

@@ -73,20 +73,22 @@ class SettingsDialog(QDialog):
             (tr("high contrast"), "contrast"),
         ]
         self.theme = self._combo(list(themes), values.theme)
-        self.font = self._combo(
+        self.font_size = self._combo(
             [(f"{size} %", size) for size in (90, 100, 110, 125, 150)], values.font_percent
         )
         self.autosave = QCheckBox(tr("Keep a journal of every edit"))
         self.autosave.setChecked(values.autosave)
         self.language.activated.connect(lambda _i: self._restarting("language", self.language))
         self.theme.activated.connect(lambda _i: self._restarting("theme", self.theme))
-        self.font.activated.connect(lambda _i: self._restarting("font_percent", self.font))
+        self.font_size.activated.connect(
+            lambda _i: self._restarting("font_percent", self.font_size)
+        )
         self.autosave.toggled.connect(lambda on: self._settings.set(autosave=on))
         return self._page(
             [
                 (tr("Language"), self.language),
                 (tr("Theme"), self.theme),
-                (tr("Font size"), self.font),
+                (tr("Font size"), self.font_size),
                 (tr("Autosave"), self.autosave),
             ]
         )

@@ -105,7 +105,7 @@ class CurveView(QGraphicsView):
         self.setMinimumHeight(110)
         port = self.viewport()
         if port is not None:
-            port.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            port.setAccessibleName(tr("Speed curve"))
         self.setAccessibleName(tr("Speed curve"))
         self.setAccessibleDescription(
             tr("Draw with the mouse; the key table beside it does the same with the keyboard")

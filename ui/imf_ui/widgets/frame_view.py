@@ -475,7 +475,7 @@ def image_of(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> QImage:
     """Return ``[H, W, 4]`` BGRA pixels as an image that owns them."""
     height, width = pixels.shape[:2]
     kept = np.ascontiguousarray(pixels)
-    wrapped = QImage(kept.data, width, height, width * 4, QImage.Format.Format_RGB32)
+    wrapped = QImage(kept.tobytes(), width, height, width * 4, QImage.Format.Format_RGB32)
     return wrapped.copy()
 
 

@@ -13,6 +13,7 @@ from imf_ui.model.presets import PresetStore
 from imf_ui.model.projectfile import SUFFIX, ProjectError, missing_media, relink
 from imf_ui.model.schedule import Findings
 from imf_ui.services.actions import ActionRegistry
+from imf_ui.services.audio import Sound
 from imf_ui.services.autosave import Autosave
 from imf_ui.services.framecache import FrameCache
 from imf_ui.services.jobs import RenderQueue, free_path
@@ -71,6 +72,7 @@ class Services(QObject):
         self.render_worker = WorkerClient(engine=engine, nice=10, parent=self)
         self.preview = PreviewScheduler(self.session, self.media, self.cache, self.worker, self)
         self.player = Player(self.session, clock, self)
+        self.sound = Sound(self.session, self.media, self.player, parent=self)
         self.queue = RenderQueue(self.home, self.render_worker, self)
         self.retarget = RetargetService(self.media, self.worker, self)
         self.autosave = Autosave(self.session, self.home / "autosave", self)
@@ -182,6 +184,7 @@ class Services(QObject):
     def close(self) -> None:
         """End everything; the journal of a saved or discarded session goes."""
         self.player.pause()
+        self.sound.close()
         self.queue.close()
         self.render_worker.close()
         self.worker.close()

@@ -24,9 +24,22 @@ def _flow_descriptor() -> ModelDescriptor:
     return DESCRIPTOR
 
 
+def _imf_vfi_lite(device: str, precision: str) -> Interpolator:
+    from imf_plugin.models.imf_vfi.interpolator import load
+
+    return load("imf-vfi-lite", device, precision)
+
+
+def _imf_vfi_lite_descriptor() -> ModelDescriptor:
+    from imf_plugin.models.imf_vfi.interpolator import describe
+
+    return describe("imf-vfi-lite")
+
+
 INTERPOLATORS: dict[str, tuple[Callable[[str, str], Interpolator], Callable[[], ModelDescriptor]]]
 INTERPOLATORS = {
     "flow": (_flow, _flow_descriptor),
+    "imf-vfi-lite": (_imf_vfi_lite, _imf_vfi_lite_descriptor),
 }
 
 DEFAULT_MODEL = "flow"
@@ -46,9 +59,35 @@ def _transport_descriptor() -> ModelDescriptor:
     return DESCRIPTOR
 
 
+def _imf(device: str, precision: str) -> Retargeter:
+    from imf_plugin.models.imf.retargeter import load
+
+    return load()
+
+
+def _imf_descriptor() -> ModelDescriptor:
+    from imf_plugin.models.imf.retargeter import describe
+
+    return describe()
+
+
+def _latent_motion(device: str, precision: str) -> Retargeter:
+    from imf_plugin.models.latent_motion.retargeter import load
+
+    return load()
+
+
+def _latent_motion_descriptor() -> ModelDescriptor:
+    from imf_plugin.models.latent_motion.retargeter import describe
+
+    return describe()
+
+
 RETARGETERS: dict[str, tuple[Callable[[str, str], Retargeter], Callable[[], ModelDescriptor]]]
 RETARGETERS = {
     "transport": (_transport, _transport_descriptor),
+    "imf": (_imf, _imf_descriptor),
+    "latent-motion": (_latent_motion, _latent_motion_descriptor),
 }
 
 DEFAULT_RETARGETER = "transport"
@@ -130,7 +169,12 @@ def describe_retargeter(name: str) -> ModelDescriptor:
     Raises:
         ModelError: If there is no such model.
     """
-    return RETARGETERS[resolve_retargeter(name)][1]()
+    name = resolve_retargeter(name)
+    if is_weights_file(name):
+        from imf_plugin.models.imf.retargeter import describe_file as describe_own
+
+        return describe_own(Path(name))
+    return RETARGETERS[name][1]()
 
 
 def resolve_retargeter(name: str) -> str:
@@ -141,6 +185,10 @@ def resolve_retargeter(name: str) -> str:
     """
     if name == "auto":
         return DEFAULT_RETARGETER
+    if is_weights_file(name):
+        if not Path(name).is_file():
+            raise ModelError(f"there are no weights in {name}; 'imf train retarget' writes them")
+        return name
     if name not in RETARGETERS:
         known = ", ".join(retargeter_names())
         raise ModelError(f"there is no retargeting model named {name!r}; there are: {known}")
@@ -153,11 +201,16 @@ def load_retargeter(
     """Build a retargeting model, with its weights loaded.
 
     Args:
-        name: A name of `retargeter_names`, or ``auto``.
+        name: A name of `retargeter_names`, the path of weights of one's own, or ``auto``.
         device: A resolved torch device, ``cpu`` or ``cuda:N``.
         precision: ``fp32``, ``fp16`` or ``bf16``.
 
     Raises:
         ModelError: If there is no such model or its weights are unusable.
     """
-    return RETARGETERS[resolve_retargeter(name)][0](device, precision)
+    name = resolve_retargeter(name)
+    if is_weights_file(name):
+        from imf_plugin.models.imf.retargeter import load_file as load_own
+
+        return load_own(Path(name))
+    return RETARGETERS[name][0](device, precision)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +15,18 @@ from imf_ui.measure.bench import Figure
 
 _HEAD = """# The editor, measured
 
-Printed by `python -m imf_ui.measure --write docs/editor-measurements.md`{wanted}, offscreen, on
-{machine}. The machine was busy with other work ({load} of its cores were wanted when it ended), so
-limits in time are the doubled ones where a row says so. Clips are painted by the command itself.
-The numbers are those of the criteria in the design study of the editor.
+Printed by `python -m imf_ui.measure --write docs/editor-measurements.md`, offscreen, on {machine},
+while other work ran on the same cores; limits in time are the doubled ones where a row says so.
+Clips are painted by the command itself. Rows that are measured again on their own
+(`python -m imf_ui.measure 12 --write ...`) replace the older ones. The numbers are those of the
+criteria in the design study of the editor.
 
 | criterion | what | limit | measured | met |
 | --- | --- | --- | --- | --- |
 """
+
+
+_ROW = re.compile(r"\| \d+b? \|")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(_row(figure) + "\n")
             sys.stdout.flush()
     if args.write:
-        Path(args.write).write_text(_page(found, sorted(wanted)), encoding="utf-8")
+        page = Path(args.write)
+        older = page.read_text(encoding="utf-8") if page.exists() else ""
+        page.write_text(_page(found, older), encoding="utf-8")
     app.quit()
     return 0 if all(figure.met for figure in found) else 1
 
@@ -50,14 +57,12 @@ def _row(figure: Figure) -> str:
     return f"| {figure.number} | {figure.words} | {figure.limit} | {figure.measured} | {met} |"
 
 
-def _page(found: list[Figure], wanted: list[str]) -> str:
-    order = sorted(found, key=lambda one: (int(one.number.rstrip("b")), one.number))
-    head = _HEAD.format(
-        machine=f"{os.cpu_count()} CPU cores, {platform.system()}, no GPU",
-        load=f"{os.getloadavg()[0]:.1f}",
-        wanted=f" ({', '.join(wanted)} only)" if wanted else "",
-    )
-    return head + "\n".join(map(_row, order)) + "\n"
+def _page(found: list[Figure], older: str) -> str:
+    rows = {line.split(" | ")[0][2:]: line for line in older.splitlines() if _ROW.match(line)}
+    rows |= {figure.number: _row(figure) for figure in found}
+    machine = f"{os.cpu_count()} CPU cores, {platform.system()}, no GPU"
+    order = sorted(rows, key=lambda number: (int(number.rstrip("b")), number))
+    return _HEAD.format(machine=machine) + "\n".join(rows[number] for number in order) + "\n"
 
 
 if __name__ == "__main__":

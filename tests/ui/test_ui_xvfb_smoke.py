@@ -24,6 +24,35 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "out" / "editor"
 WIDTH, HEIGHT = 1366, 768
 PATIENCE_SECONDS = 60
+SYSTEM_PYTHON = "/usr/bin/python3"
+TREE = """
+import sys, time
+import pyatspi
+
+def walk(node):
+    yield node
+    for place in range(min(node.childCount, 400)):
+        child = node.getChildAtIndex(place)
+        if child is not None:
+            yield from walk(child)
+
+end, editor = time.time() + 90, None
+while time.time() < end and editor is None:
+    running = [app for app in pyatspi.Registry.getDesktop(0) if app]
+    editor = next((app for app in running if "imf" in (app.name or "")), None)
+    time.sleep(0.5)
+if editor is None:
+    sys.exit("the editor is not in the tree")
+time.sleep(8)
+for node in walk(editor):
+    states = node.getState()
+    focusable = states.contains(pyatspi.STATE_FOCUSABLE) and states.contains(pyatspi.STATE_SHOWING)
+    try:
+        value = str(node.queryValue().currentValue)
+    except NotImplementedError:
+        value = ""
+    print(int(focusable), node.getRoleName(), node.name or "", value, sep="\\t")
+"""
 ACCENT_BGR = np.array([0xFF, 0xB0, 0x7C])
 
 
@@ -167,3 +196,50 @@ def test_journey_29_the_first_five_minutes_in_a_real_window(
     desk.key("ctrl+q")
     until(lambda: editor.poll() is not None)
     assert editor.returncode == 0
+
+
+def has_atspi() -> bool:
+    """Whether a screen reader's view can be had: the system's Python and a session bus."""
+    tools = shutil.which("dbus-run-session") and Path("/usr/libexec/at-spi-bus-launcher").exists()
+    if not tools or not Path(SYSTEM_PYTHON).exists():
+        return False
+    asked = [SYSTEM_PYTHON, "-c", "import pyatspi"]
+    return subprocess.run(asked, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(not has_atspi(), reason="not installed: at-spi2-core, python3-pyatspi")
+def test_journey_30_a_screen_reader_finds_a_name_for_every_control(
+    desk: Desk, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    clip = make_clip(count=12, width=96, height=64)
+    desk.environment |= {
+        "IMF_EDITOR_HOME": str(tmp_path / "home"),
+        "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
+        "EDITOR": sys.executable,
+        "CLIP": str(clip),
+        "TREE": TREE,
+    }
+    script = f"""
+/usr/libexec/at-spi-bus-launcher --launch-immediately & bus=$!
+sleep 1
+"$EDITOR" -c "from imf_plugin.cli.ui import editor; raise SystemExit(editor())" "$CLIP" & ui=$!
+PYTHONPATH= {SYSTEM_PYTHON} -c "$TREE"; code=$?
+kill $ui $bus
+exit $code
+"""
+    done = subprocess.run(
+        ["dbus-run-session", "--", "bash", "-c", script],
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    (SHOTS / "tree.txt").write_text(done.stdout)
+    rows = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 3]
+    focusable = [row for row in rows if row[0] == "1"]
+    assert len(focusable) > 50, done.stderr[-2000:]
+    assert [role for _, role, name, _ in focusable if not name] == []
+    sliders = [row for row in focusable if row[1] == "slider"]
+    assert ("Timeline, output frame", "0.0") in {(name, value) for _, _, name, value in sliders}

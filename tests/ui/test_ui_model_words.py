@@ -48,6 +48,7 @@ def test_every_failure_has_a_title_a_reason_and_a_button(code: ErrorCode) -> Non
         (OutputRefused("/o.mp4 exists; add --overwrite"), ErrorCode.OUTPUT_EXISTS),
         (OutputRefused("the folder is not writable"), ErrorCode.OUTPUT_REFUSED),
         (EncoderFailed("ffmpeg: No space left on device"), ErrorCode.DISK_FULL),
+        (EncoderFailed("the disk is full: ffmpeg could not encode"), ErrorCode.DISK_FULL),
         (OSError(errno.ENOSPC, "No space left"), ErrorCode.DISK_FULL),
         (EncoderFailed("died"), ErrorCode.ENCODER_FAILED),
         (DeviceError("memory ran out on a picture"), ErrorCode.OUT_OF_MEMORY),

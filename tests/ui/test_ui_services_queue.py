@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -136,6 +138,23 @@ def test_memory_that_runs_out_fails_with_a_way_out_that_works(
     wait_until(lambda: queue.job(job).state is JobState.DONE, 60_000)
     assert queue.error(job) is None
     assert queue.job(job).error_details == ""
+
+
+def test_a_full_disk_is_told_with_the_space_that_is_left(
+    build: Build, clip: str, tmp_path: Path
+) -> None:
+    queue = build()
+    failed = replace(
+        a_job(clip, tmp_path / "a.mkv"),
+        state=JobState.FAILED,
+        error_code="disk_full",
+        error_text="the disk is full: ffmpeg could not encode a.mkv",
+    )
+    error = queue.error(queue.add(failed, start=False))
+    assert error is not None
+    assert re.search(r"Free space there: [\d,]+ MB\.", error.why)
+    assert "Finished parts are kept" in error.why
+    assert error.actions[0].id == "retry"
 
 
 def test_the_queue_is_there_again_after_the_editor_died(

@@ -95,7 +95,7 @@ _TABLE: dict[ErrorCode, tuple[str, str, tuple[str, ...]]] = {
     ),
     ErrorCode.DISK_FULL: (
         "The disk is full",
-        "{text} Finished parts are kept, so the export goes on where it stopped.",
+        "{text} Free space there: {free}. Finished parts are kept; the export goes on where it stopped.",
         ("retry", "choose_output", "open_folder"),
     ),
     ErrorCode.OUT_OF_MEMORY: (
@@ -224,7 +224,12 @@ def explain(code: ErrorCode | str, text: str = "", *, details: str = "", **facts
         code=known,
         title_template=title,
         why_template=why,
-        facts={"text": sentence[:1].upper() + sentence[1:], "file": "", **facts},
+        facts={
+            "text": sentence[:1].upper() + sentence[1:],
+            "file": "",
+            "free": "0 MB",
+            **facts,
+        },
         actions=tuple(Action(id=name, words=ACTIONS[name]) for name in actions),
         details=details,
     )
@@ -265,7 +270,8 @@ def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if "no space left" in str(error).lower():
+        words = str(error).lower()
+        if "no space left" in words or "disk is full" in words:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -4,7 +4,9 @@ The engine keeps finished parts beside the output, so a render that was paused, 
 or cut off by a power failure goes on where it stopped; the queue only has to ask again.
 """
 
+import contextlib
 import json
+import shutil
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +16,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from imf_ui.model.document import Clip, Document
-from imf_ui.model.errors import Explained, explain
+from imf_ui.model.errors import ErrorCode, Explained, explain
 from imf_ui.model.eta import Eta
 from imf_ui.model.queue import (
     Job,
@@ -85,7 +87,12 @@ class RenderQueue(QObject):
         job = self.job(job_id)
         if not job.error_code:
             return None
-        return explain(job.error_code, job.error_text, details=job.error_details, file=job.source)
+        facts = {"file": job.source}
+        if job.error_code == ErrorCode.DISK_FULL:
+            with contextlib.suppress(OSError):
+                free = shutil.disk_usage(Path(job.output).parent).free
+                facts["free"] = f"{free / 2**20:,.0f} MB"
+        return explain(job.error_code, job.error_text, details=job.error_details, **facts)
 
     def log(self, job_id: str) -> str:
         """Return what the engine said about a job."""

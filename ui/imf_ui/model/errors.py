@@ -95,7 +95,7 @@ _TABLE: dict[ErrorCode, tuple[str, str, tuple[str, ...]]] = {
     ),
     ErrorCode.DISK_FULL: (
         "The disk is full",
-        "{text} Free space there: {free}. Finished parts are kept; the export goes on where it stopped.",
+        "{text} Free space there: {free}. Finished parts are kept; the export goes on from them.",
         ("retry", "choose_output", "open_folder"),
     ),
     ErrorCode.OUT_OF_MEMORY: (

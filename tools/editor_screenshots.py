@@ -114,6 +114,8 @@ def main(folder: Path) -> None:
     light.show()
     services.preview.refresh()
     wait_for(lambda: light.retime.viewer.view.images()[1] is not None)
+    wait_for(lambda: light.retime.curve_panel.timeline._thumbnails)
+    wait_for(lambda: services.worker.state == "ready")
     light.grab().toImage().save(str(folder / "editor-7-light.jpg"), "JPEG", QUALITY)
     services.close()
     os._exit(0)

@@ -204,6 +204,7 @@ class RetargetPanel(QWidget):
         if complete:
             self.result.view.set_message(tr("Working…"))
             self._service.prepare(setup)
+            self._service.show(self.position.value())
 
     def _on_ready(self, count: int) -> None:
         self.position.setRange(0, max(count - 1, 0))

@@ -44,6 +44,9 @@ UNIT_PX = 4.0
 GRID_DAMPING = 0.1
 """Keeps grid points still about which nothing is known, in pixels that know."""
 
+GRID_BENDING = 3.0
+"""Makes what is not known follow the rest, as affine motion would."""
+
 FINE_GAIN_PX = 4.0
 """Pixels to a unit of what the finer scales give, so that it learns as fast as the rest."""
 
@@ -131,10 +134,19 @@ def nearest_grid(motion: Tensor, basis: Tensor) -> Tensor:
     """
     weight = motion[:, 2:].flatten(2)
     weighted = basis * weight
-    matrix = weighted @ basis.T + GRID_DAMPING * torch.eye(len(basis))
+    matrix = weighted @ basis.T + GRID_DAMPING * torch.eye(len(basis)) + GRID_BENDING * bending()
     right = weighted @ motion[:, :2].flatten(2).transpose(1, 2)
     points: Tensor = torch.linalg.solve(matrix, right)
     return points.transpose(1, 2).flatten(1)
+
+
+def bending() -> Tensor:
+    """Return the matrix that leaves of a grid what no affine motion explains, ``[16, 16]``."""
+    place = torch.linspace(-1, 1, GRID)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    affine = torch.stack([torch.ones(GRID**2), x.flatten(), y.flatten()], 1)
+    frame = torch.linalg.qr(affine).Q
+    return torch.eye(GRID**2) - frame @ frame.T
 
 
 def _spread(grid: Tensor, side: int) -> Tensor:

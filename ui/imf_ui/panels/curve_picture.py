@@ -89,13 +89,17 @@ class CurvePicture:
         """Return the source frame that is shown at an output frame."""
         return float(self.curve.source_at(self.ticks_of(frame))) * self._source_per_tick
 
+    def _key_speed(self, number: int) -> float:
+        last = len(self._speeds)
+        return self._speeds[number][0] if number < last else self._speeds[-1][1]
+
     def speed_points(self) -> list[KeyPoint]:
         """Return the keys of the speed picture."""
         last = len(self.frames) - 1
         return [
             KeyPoint(
                 frame=frame,
-                value=float(self.curve.key_speed(number)),
+                value=self._key_speed(number),
                 words=self._words(number),
                 flat=number < last and self._kinds[number] is StretchKind.CONSTANT,
             )
@@ -128,7 +132,7 @@ class CurvePicture:
         return start + x * (stop - start), first + y * (last - first)
 
     def _words(self, number: int) -> str:
-        speed = speed_words(self.curve.key_speed(number))
+        speed = speed_words(self._key_speed(number))
         return f"{self.time_words(number)}   {speed}"
 
     def time_words(self, number: int) -> str:
@@ -142,7 +146,7 @@ class CurvePicture:
             KeyRow(
                 at=self.time_words(number),
                 source=f"{self.sources[number]:.4g}",
-                speed=speed_words(self.curve.key_speed(number)),
+                speed=speed_words(self._key_speed(number)),
                 shape=str(self._kinds[min(number, last - 1)].value),
             )
             for number in range(len(self.frames))

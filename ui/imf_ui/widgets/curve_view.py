@@ -125,6 +125,7 @@ class CurveView(QGraphicsView):
         self._hover = QPointF(-1, -1)
         self._readout = ""
         self._path: QPainterPath | None = None
+        self._scale: tuple[float, float, float, float, float] | None = None
 
     def sizeHint(self) -> QSize:
         """Leave most of the room to the picture."""
@@ -194,6 +195,7 @@ class CurveView(QGraphicsView):
         return self._drag is not None
 
     def _refresh(self, *, keep_path: bool = False) -> None:
+        self._scale = None
         if not keep_path:
             self._path = None
         port = self.viewport()
@@ -202,11 +204,23 @@ class CurveView(QGraphicsView):
 
     def place_of(self, frame: float, value: float) -> QPointF:
         """Return where a frame and value lie, in pixels of the view."""
-        first, last = self._visible
-        x = GUTTER_PX + (frame - first) / max(last - first, 1e-9) * self._span_px()
-        low, high = (self._bent(v) for v in self._values)
-        share = (self._bent(value) - low) / max(high - low, 1e-9)
-        return QPointF(x, self._port_height() - _BOTTOM_PX - share * self._rise_px())
+        first, px_per_frame, low, px_per_value, bottom = self._scales()
+        x = GUTTER_PX + (frame - first) * px_per_frame
+        return QPointF(x, bottom - (self._bent(value) - low) * px_per_value)
+
+    def _scales(self) -> tuple[float, float, float, float, float]:
+        """Return first frame, pixels a frame, lowest bent value, pixels a value, lower edge."""
+        if self._scale is None:
+            first, last = self._visible
+            low, high = (self._bent(value) for value in self._values)
+            self._scale = (
+                first,
+                self._span_px() / max(last - first, 1e-9),
+                low,
+                self._rise_px() / max(high - low, 1e-9),
+                self._port_height() - _BOTTOM_PX,
+            )
+        return self._scale
 
     def value_at(self, place: QPointF) -> tuple[float, float]:
         """Return the frame and value at a place of the view."""

@@ -119,10 +119,11 @@ def test_only_the_newest_wish_is_read(opened: Build, wait_until: Wait) -> None:
     path = services.session.document.clip().media.path
     read: list[int] = []
     services.media.frameReady.connect(lambda where, index, scale: read.append(index))
-    wanted = [int(n) for n in np.random.default_rng(1).integers(0, 200, 200)]
+    # The last wish is a frame that no earlier one asks for.
+    wanted = [*map(int, np.random.default_rng(1).integers(0, 199, 200)), 199]
     for index in wanted:
         services.media.want_frame(FrameWish(path=path, index=index))
-    wait_until(lambda: read and read[-1] == wanted[-1])
+    wait_until(lambda: 199 in read)
     assert len(read) < 60
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imf_plugin.models.latent_motion.retargeter import LatentMotionRetargeter
 from imf_plugin.models.registry import load_interpolator
 from imf_plugin.models.retargeting import Retargeter
 from imf_plugin.training.retarget_figures import CONTROLS, Figure, draw_controls
@@ -24,7 +25,7 @@ type Curve = Callable[[Tensor, int], Tensor]
 
 def report(model: Retargeter, paths: Sequence[Path]) -> Iterator[str]:
     """Yield the PSNR of left-out frames for each curve and for `flow`: figures, then clips."""
-    names = ["all tokens", *CURVES, "flow"]
+    names = ["all tokens", *curves_of(model), "flow"]
     yield f"{'PSNR dB of left-out frames':36s}" + "".join(f"{name:>12s}" for name in names)
     rows = []
     for number in range(FIGURES):
@@ -62,7 +63,7 @@ def left_out(model: Retargeter, clip: Tensor) -> list[float]:
     missing = [index for index in range(len(clip)) if index % STEP]
     truth = clip[missing]
     scores = [psnr_db(model.render(state, every[missing]), truth)]
-    for curve in CURVES.values():
+    for curve in curves_of(model).values():
         scores.append(psnr_db(model.render(state, curve(every[::STEP], STEP)[missing]), truth))
     flow = load_interpolator("flow")
     between = []
@@ -117,6 +118,21 @@ def cubic(kept: Tensor, step: int) -> Tensor:
 
 
 CURVES: dict[str, Curve] = {"linear": linear, "spherical": spherical, "cubic": cubic}
+
+
+def curves_of(model: Retargeter) -> dict[str, Curve]:
+    """Return the curves, and a model's own network over time where it has one."""
+    if not isinstance(model, LatentMotionRetargeter):
+        return CURVES
+
+    def temporal(kept: Tensor, step: int) -> Tensor:
+        known = torch.zeros((len(kept) - 1) * step + 1)
+        known[::step] = 1
+        matrix = torch.zeros(len(known), kept.shape[1])
+        matrix[::step] = kept
+        return model.fill(matrix, known)
+
+    return {**CURVES, "temporal": temporal}
 
 
 def psnr_db(found: Tensor, truth: Tensor) -> float:

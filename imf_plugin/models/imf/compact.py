@@ -146,7 +146,8 @@ def bending() -> Tensor:
     y, x = torch.meshgrid(place, place, indexing="ij")
     affine = torch.stack([torch.ones(GRID**2), x.flatten(), y.flatten()], 1)
     frame = torch.linalg.qr(affine).Q
-    return torch.eye(GRID**2) - frame @ frame.T
+    rest: Tensor = torch.eye(GRID**2) - frame @ frame.T
+    return rest
 
 
 def _spread(grid: Tensor, side: int) -> Tensor:

@@ -22,7 +22,7 @@ MEASURED_PX = 128
 
 DESCRIPTOR = ModelDescriptor(
     name="latent-motion",
-    summary="Smooth deformations from learned tokens; fills missing frames, makes new motion.",
+    summary="Smooth deformations from 32 numbers; fills missing frames, makes new motion.",
     source="Latent motion matrix, Krebs et al., 2020, in a small form",
     parameters=0,
     minimum_size_px=16,

@@ -26,7 +26,7 @@ WEIGHTS = COMPACT.name
 
 DESCRIPTOR = ModelDescriptor(
     name="imf",
-    summary="Motion tokens of 32 numbers: a coarse motion grid, fitted to each frame, and a network.",
+    summary="Motion in 32 numbers a frame: a coarse grid and a network, fitted to each frame.",
     source="Implicit Motion Function, Gao et al., CVPR 2024, in a compact form",
     parameters=0,
     minimum_size_px=16,

@@ -29,7 +29,7 @@ from imf_plugin.bench.showcase import Showcase
 from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
 from imf_plugin.engine.session import DeviceSession, open_session
 from imf_plugin.errors import ModelError, PlanError
-from imf_plugin.models.registry import load_interpolator, resolve_name
+from imf_plugin.models.registry import is_weights_file, load_interpolator, resolve_name
 
 type Size = tuple[int, int]
 
@@ -121,11 +121,11 @@ def _load_methods(models: Sequence[str], *, peers: bool, session: DeviceSession)
     pairs: list[PairMethod] = [
         ModelMethod(
             load_interpolator(name, device=session.device, precision=session.precision),
-            name=name,
+            name=label,
             device=session.device,
             precision=session.precision,
         )
-        for name in names
+        for name, label in zip(names, _labels(list(names)), strict=True)
     ]
     if not peers:
         return _Methods(pairs=pairs, stream=None)
@@ -133,6 +133,19 @@ def _load_methods(models: Sequence[str], *, peers: bool, session: DeviceSession)
     if rife_is_installed():
         pairs.append(Rife(session.device))
     return _Methods(pairs=pairs, stream=Minterpolate())
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Return what tables and pictures call the models: of weights of one's own, the file's name."""
+    short = [Path(name).stem if is_weights_file(name) else name for name in names]
+    return [
+        label
+        if short.count(label) == 1
+        else f"{Path(name).parent.name or 'here'}-{label}"
+        if is_weights_file(name)
+        else label
+        for name, label in zip(names, short, strict=True)
+    ]
 
 
 @dataclass(kw_only=True)

@@ -137,3 +137,11 @@ def test_the_flow_model_keeps_its_promise_on_middlebury() -> None:
     report = run_bench(folder, models=["flow"])
     assert len(report.results) == 12
     assert report.mean("middlebury", "flow").interpolation_error <= 2.60
+
+
+def test_weights_of_ones_own_go_by_their_file_name() -> None:
+    from imf_plugin.bench.run import _labels
+
+    assert _labels(["flow", "/a/run/mine.safetensors"]) == ["flow", "mine"]
+    clashing = _labels(["flow", "/a/one/flow.safetensors", "/a/two/flow.safetensors"])
+    assert clashing == ["flow", "one-flow", "two-flow"]

@@ -47,6 +47,10 @@ class Interval:
     """What the frames between really look like."""
     timesteps: tuple[Fraction, ...]
     """Where each of them lies, strictly between 0 and 1."""
+    earlier: Pixels | None = None
+    """The keyframe before ``before``; the same array as the ``before`` of the interval before."""
+    later: Pixels | None = None
+    """The keyframe after ``after``, if the clip has one."""
 
 
 class Item(Protocol):
@@ -118,20 +122,23 @@ class Clip:
     interval_count: int
 
     def intervals(self) -> Iterator[Interval]:
-        """Yield the intervals; memory holds ``stride + 1`` frames.
+        """Yield the intervals; memory holds ``2 * stride + 2`` frames.
 
         Raises:
             UnreadableMedia: If a frame cannot be decoded; a stand-in for it would be no truth.
         """
         timesteps = tuple(Fraction(step, self.stride) for step in range(1, self.stride))
         with open_media(self.path) as reader:
-            stop = self.interval_count * self.stride + 1
+            # One interval more than is measured, for the keyframe that follows the last one.
+            stop = (self.interval_count + 1) * self.stride + 1
+            stop = min(stop, reader.info.frame_count)
             frames = (_rgb(frame.rgb()) for frame in reader.frames(0, stop))
             known_warnings = len(reader.warnings)
-            before = next(frames)
+            earlier, before = None, next(frames)
             _check_size(before, self.path)
+            following = list(islice(frames, self.stride))
             for index in range(self.interval_count):
-                *truths, after = islice(frames, self.stride)
+                (*truths, after), following = following, list(islice(frames, self.stride))
                 if len(reader.warnings) > known_warnings:
                     raise UnreadableMedia(
                         f"{reader.warnings[-1]}; a damaged clip cannot be measured on: leave it out"
@@ -142,8 +149,10 @@ class Clip:
                     after=after,
                     truths=tuple(truths),
                     timesteps=timesteps,
+                    earlier=earlier,
+                    later=following[-1] if len(following) == self.stride else None,
                 )
-                before = after
+                earlier, before = before, after
 
 
 @dataclass(frozen=True, kw_only=True)

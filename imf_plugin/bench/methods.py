@@ -14,7 +14,7 @@ import torch
 
 from imf_plugin.bench.items import Interval
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
-from imf_plugin.models.base import Interpolator, KeyframeState
+from imf_plugin.models.base import Context, Interpolator, KeyframeState, Neighbour
 
 type MethodKind = Literal["model", "peer"]
 
@@ -99,33 +99,66 @@ class ModelMethod:
     """A model of the registry. Each keyframe is encoded once, as when rendering."""
 
     def __init__(
-        self, model: Interpolator, *, name: str, device: str, precision: str = "fp32"
+        self,
+        model: Interpolator,
+        *,
+        name: str,
+        device: str,
+        precision: str = "fp32",
+        context: int = 4,
     ) -> None:
         self.info = MethodInfo(
             name=name,
             kind="model",
             summary=(
-                f"{model.descriptor.source}; revision {model.descriptor.revision}, {precision}"
+                f"{model.descriptor.source}; revision {model.descriptor.revision}, {precision}, "
+                f"{min(context, model.descriptor.context)} keyframes"
             ),
         )
         self._model = model
         self._device = device
-        self._last: tuple[Pixels, KeyframeState] | None = None
+        self._context = min(context, model.descriptor.context)
+        self._known: list[tuple[Pixels, KeyframeState]] = []
 
     @torch.inference_mode()
     def make(self, interval: Interval) -> Made:
         """Make the frames at the interval's timesteps."""
         deep = interval.before.dtype == np.uint16
-        before = to_tensor(interval.before, self._device)
-        after = to_tensor(interval.after, self._device)
-        known = self._last if self._last and self._last[0] is interval.before else None
+        pictures = [interval.earlier, interval.before, interval.after, interval.later]
+        if self._context == 2:
+            pictures = pictures[1:3]
+        needed = [picture for picture in pictures if picture is not None]
+        new = {
+            id(picture): to_tensor(picture, self._device)
+            for picture in needed
+            if not any(picture is known for known, _ in self._known)
+        }
         watch = Stopwatch(self._device)
-        state0 = known[1] if known else self._model.encode(before)
-        state1 = self._model.encode(after)
-        frames = self._model.interpolate(state0, state1, interval.timesteps)
+        self._known = [
+            *((known, state) for known, state in self._known if any(known is p for p in needed)),
+            *((p, self._model.encode(new[id(p)])) for p in needed if id(p) in new),
+        ]
+        frames = self._interpolate(interval)
         watch.stop_clock()
-        self._last = (interval.after, state1)
         return watch.stop(tuple(to_pixels(frame, deep=deep) for frame in frames))
+
+    def _interpolate(self, interval: Interval) -> torch.Tensor:
+        before, after = self._state(interval.before), self._state(interval.after)
+        assert before is not None
+        assert after is not None
+        earlier, later = self._state(interval.earlier), self._state(interval.later)
+        if earlier is None and later is None:
+            return self._model.interpolate(before, after, interval.timesteps)
+        context = Context(
+            earlier=None if earlier is None else Neighbour(keyframe=earlier),
+            later=None if later is None else Neighbour(keyframe=later),
+        )
+        return self._model.interpolate(before, after, interval.timesteps, context=context)
+
+    def _state(self, picture: Pixels | None) -> KeyframeState | None:
+        """Return the state of a keyframe, None if there is none or it is not made use of."""
+        found = (state for known, state in self._known if picture is known)
+        return next(found, None)
 
 
 def _blend(before: Pixels, after: Pixels, timestep: float) -> Pixels:

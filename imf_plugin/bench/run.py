@@ -44,6 +44,7 @@ def run_bench(
     save: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    contexts: Sequence[int] = (4,),
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> BenchReport:
@@ -59,6 +60,8 @@ def run_bench(
             ``ITEM/METHOD.png`` for every method.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, for the models and RIFE.
         precision: Arithmetic of the models; RIFE always uses fp32.
+        contexts: How many keyframes our models may look at, 4 or 2; each is measured by itself,
+            those after the first under names such as ``flow@2``.
         progress: Told about every frame, stage ``bench``.
         cancel: Lets another thread stop the run.
 
@@ -82,7 +85,7 @@ def run_bench(
         prepare_folder(save)
     session = open_session(device, precision)
     found = find_items(data, frames=frames, stride=stride)
-    methods = _load_methods(models, peers=peers, session=session)
+    methods = _load_methods(models, peers=peers, session=session, contexts=contexts)
     runner = _Runner(methods, save, cancel or CancelToken())
     results = runner.run(found, progress)
     notes = found.notes
@@ -116,16 +119,20 @@ class _Methods:
         return order_methods([*(method.info for method in self.pairs), *streams])
 
 
-def _load_methods(models: Sequence[str], *, peers: bool, session: DeviceSession) -> _Methods:
+def _load_methods(
+    models: Sequence[str], *, peers: bool, session: DeviceSession, contexts: Sequence[int]
+) -> _Methods:
     names = dict.fromkeys(resolve_name(name) for name in models)
     pairs: list[PairMethod] = [
         ModelMethod(
             load_interpolator(name, device=session.device, precision=session.precision),
-            name=label,
+            name=f"{label}@{keyframes}" if number else label,
             device=session.device,
             precision=session.precision,
+            context=keyframes,
         )
         for name, label in zip(names, _labels(list(names)), strict=True)
+        for number, keyframes in enumerate(contexts)
     ]
     if not peers:
         return _Methods(pairs=pairs, stream=None)

@@ -39,6 +39,13 @@ def add_commands(commands: Subparsers) -> None:
         "--stride", type=int, metavar="N", help="keep every N-th frame of a clip (default 2)"
     )
     parser.add_argument(
+        "--context",
+        default="4",
+        choices=("4", "2", "both"),
+        help="keyframes that our models may look at (default 4); with both, each model is scored "
+        "with 4 and, as MODEL@2, with 2",
+    )
+    parser.add_argument(
         "--retarget",
         action="store_true",
         help="score retargeting models instead: each clip is played on its own first frame",
@@ -105,6 +112,7 @@ def _run_interpolation(args: argparse.Namespace) -> int:
             save=Path(args.save) if args.save else None,
             device=args.device,
             precision=args.precision,
+            contexts=(4, 2) if args.context == "both" else (int(args.context),),
             progress=display,
         )
     if args.json:

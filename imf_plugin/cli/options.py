@@ -82,6 +82,14 @@ def add_retime_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace repeated frames (animation on twos, 24 in 30) by true in-betweens",
     )
+    group.add_argument(
+        "--context",
+        type=int,
+        default=4,
+        choices=(4, 2),
+        help="keyframes that a new frame is made from: 4 so that motion follows a curve (default), "
+        "or 2 for even motion from keyframe to keyframe",
+    )
 
 
 def read_render_options(args: argparse.Namespace) -> RenderOptions:
@@ -119,6 +127,7 @@ def read_retime(args: argparse.Namespace) -> Retime:
         cut_threshold=args.cut_threshold,
         on_cut=OnCut(args.on_cut),
         dedup=args.dedup,
+        context=args.context,
     )
 
 

@@ -17,7 +17,7 @@ from imf_plugin.timeline.rational import RationalLike, parse_factor, parse_rate
 
 type PathLike = str | Path
 
-_RETIME_NAMES = ("cuts", "find_cuts", "cut_threshold", "on_cut", "dedup")
+_RETIME_NAMES = ("cuts", "find_cuts", "cut_threshold", "on_cut", "dedup", "context")
 
 
 def load_model(

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imf_plugin.engine.tiles import TiledInterpolator, TiledState
-from imf_plugin.timeline.plan import Decision, PlannedFrame
+from imf_plugin.engine.tiles import TiledContext, TiledInterpolator, TiledState
+from imf_plugin.timeline.plan import Beyond, Decision, PlannedFrame
 
 type PictureOf = Callable[[int], Tensor]
+
+type _Pair = tuple[int, int, Beyond | None, Beyond | None]
 
 
 def grouped(frames: Sequence[PlannedFrame], longest: int) -> Iterator[list[PlannedFrame]]:
@@ -36,6 +38,15 @@ def grouped(frames: Sequence[PlannedFrame], longest: int) -> Iterator[list[Plann
         needed = wider
     if group:
         yield group
+
+
+def frame_for(model: TiledInterpolator, frame: PlannedFrame) -> PlannedFrame:
+    """Return a frame without the keyframes that a model has no use for."""
+    return frame if model.model.descriptor.context == 4 else frame.without_context()
+
+
+def _pair_of(frame: PlannedFrame) -> _Pair:
+    return frame.before, frame.after, frame.earlier, frame.later
 
 
 class PictureMaker:
@@ -59,7 +70,7 @@ class PictureMaker:
             Each frame with its picture ``[3+E, H, W]``, or with None where the plan shows the
             keyframe ``before`` itself.
         """
-        needed = {index for frame in group for index in (frame.before, frame.after)}
+        needed = {i for frame in group for i in frame_for(self._model, frame).keyframes}
         self._tensors = {i: tensor for i, tensor in self._tensors.items() if i in needed}
         self._states = {i: state for i, state in self._states.items() if i in needed}
         made = self._interpolate_all(group)
@@ -69,24 +80,29 @@ class PictureMaker:
             elif frame.decision is Decision.BLEND:
                 yield frame, self._blend(frame)
             else:
-                yield frame, made[frame.before, frame.after, frame.timestep]
+                yield frame, made[_pair_of(frame_for(self._model, frame)), frame.timestep]
 
     def _interpolate_all(
         self, group: Sequence[PlannedFrame]
-    ) -> dict[tuple[int, int, Fraction], Tensor]:
-        wanted: dict[tuple[int, int], dict[Fraction, None]] = {}
+    ) -> dict[tuple[_Pair, Fraction], Tensor]:
+        wanted: dict[_Pair, dict[Fraction, None]] = {}
         for frame in group:
             if frame.decision is Decision.INTERPOLATE:
-                wanted.setdefault((frame.before, frame.after), {})[frame.timestep] = None
-        made: dict[tuple[int, int, Fraction], Tensor] = {}
-        for (before, after), timesteps in wanted.items():
+                pair = _pair_of(frame_for(self._model, frame))
+                wanted.setdefault(pair, {})[frame.timestep] = None
+        made: dict[tuple[_Pair, Fraction], Tensor] = {}
+        for pair, timesteps in wanted.items():
+            before, after, earlier, later = pair
             states = self._state(before), self._state(after)
-            result = self._model.interpolate(*states, list(timesteps))
-            made |= {
-                (before, after, step): tensor
-                for step, tensor in zip(timesteps, result, strict=True)
-            }
+            context = TiledContext(earlier=self._beyond(earlier), later=self._beyond(later))
+            result = self._model.interpolate(*states, list(timesteps), context)
+            made |= {(pair, step): tensor for step, tensor in zip(timesteps, result, strict=True)}
         return made
+
+    def _beyond(self, beyond: Beyond | None) -> tuple[TiledState, float] | None:
+        if beyond is None:
+            return None
+        return self._state(beyond.keyframe), float(beyond.distance)
 
     def _blend(self, frame: PlannedFrame) -> Tensor:
         share = float(frame.timestep)

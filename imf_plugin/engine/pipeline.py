@@ -15,7 +15,7 @@ from torch import Tensor
 
 from imf_plugin.engine.keyframes import KeyframeSource
 from imf_plugin.engine.parts import Part
-from imf_plugin.engine.pictures import PictureMaker, grouped
+from imf_plugin.engine.pictures import PictureMaker, frame_for, grouped
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
 from imf_plugin.engine.progress import CancelToken
 from imf_plugin.engine.tiles import TiledInterpolator
@@ -54,7 +54,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """Some frames of a part that need the same one or two keyframes."""
+    """Some frames of a part between the same one or two keyframes."""
 
     part: Part
     frames: Sequence[PlannedFrame]
@@ -144,6 +144,7 @@ class _Pipeline:
         self._device = device
         self._deep = reader.info.bit_depth > 8
         self._keyframes: dict[int, Frame] = {}
+        self._model = model
         self._maker = PictureMaker(model, self._tensor)
         pixels = reader.info.width * reader.info.height
         self._longest_group = max(1, _BATCH_PIXELS // pixels)
@@ -179,7 +180,7 @@ class _Pipeline:
 
     def _decode(self) -> None:
         source = KeyframeSource(self._reader)
-        for work in _works(self._parts, source, self._longest_group):
+        for work in _works(self._parts, source, self._longest_group, self._model):
             self._todo.put(work)
         self._todo.put(None)
 
@@ -219,13 +220,15 @@ def _bound[A](function: Callable[[A], None], argument: A) -> Callable[[], None]:
     return lambda: function(argument)
 
 
-def _works(parts: Sequence[Part], source: KeyframeSource, longest: int) -> Iterator[_Work]:
+def _works(
+    parts: Sequence[Part], source: KeyframeSource, longest: int, model: TiledInterpolator
+) -> Iterator[_Work]:
     """Group a plan's frames by the keyframes they share, and decode those."""
     held: dict[int, Frame] = {}
     for part in parts:
         groups = list(grouped(part.frames, longest))
         for number, frames in enumerate(groups):
-            needed = dict.fromkeys(i for frame in frames for i in (frame.before, frame.after))
+            needed = sorted({i for frame in frames for i in frame_for(model, frame).keyframes})
             held = {index: held.get(index) or source.get(index) for index in needed}
             yield _Work(
                 part=part,

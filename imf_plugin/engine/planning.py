@@ -46,6 +46,8 @@ class Retime:
     """What fills the time before a cut."""
     dedup: bool = False
     """Whether repeated frames are replaced by true in-betweens."""
+    context: int = 4
+    """Keyframes that a new frame is made from: 2, or 4 so that motion follows a curve."""
 
     def __post_init__(self) -> None:
         """Check that it asks for one thing, and a possible one."""
@@ -57,6 +59,8 @@ class Retime:
         for rate in (self.rate, self.curve_rate):
             if rate is not None:
                 parse_rate(rate)
+        if self.context not in (2, 4):
+            raise PlanError(f"the context must be 2 or 4 keyframes, not {self.context}")
         if not self.cut_threshold > 0:
             raise PlanError(f"the cut threshold must be above 0, not {self.cut_threshold}")
 
@@ -72,6 +76,7 @@ class Retime:
         words["cuts"] = "given" if self.cuts is not None else "found" if self.find_cuts else "off"
         words["on cut"] = self.on_cut.value
         words["dedup"] = "yes" if self.dedup else "no"
+        words["context"] = str(self.context)
         return words
 
 
@@ -158,7 +163,12 @@ def _assemble(
         frame_rate=moments.frame_rate,
         duration=moments.duration,
         frames=make_frames(
-            timing, moments, cuts=cuts, on_cut=retime.on_cut, duplicates=found.duplicates
+            timing,
+            moments,
+            cuts=cuts,
+            on_cut=retime.on_cut,
+            duplicates=found.duplicates,
+            context=retime.context,
         ),
         audio=moments.audio,
         cuts=tuple(cuts),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from imf_plugin.errors import DeviceError
-from imf_plugin.models.base import Interpolator, KeyframeState, Timestep
+from imf_plugin.models.base import Context, Interpolator, KeyframeState, Neighbour, Timestep
 
 SMALLEST_TILE_PX = 128
 
@@ -72,6 +72,28 @@ class TiledState:
     """One for each tile."""
     frame: Tensor
     """The picture, ``[3+E, H, W]``."""
+    tile_px: int
+    """The tile size that was in force."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiledContext:
+    """The keyframes around a pair, each with its distance, see `imf_plugin.models.base.Context`."""
+
+    earlier: tuple[TiledState, float] | None = None
+    """The one before the first keyframe."""
+    later: tuple[TiledState, float] | None = None
+    """The one after the second."""
+
+    def of_tile(self, number: int) -> Context | None:
+        """Return what one tile's model sees of it, None if there is nothing."""
+        if self.earlier is None and self.later is None:
+            return None
+        earlier, later = (
+            one and Neighbour(keyframe=one[0].states[number], distance=one[1])
+            for one in (self.earlier, self.later)
+        )
+        return Context(earlier=earlier, later=later)
 
 
 class TiledInterpolator:
@@ -98,42 +120,73 @@ class TiledInterpolator:
             tiles = tile_grid(height, width, self.tile_px, overlap)
             try:
                 states = [self.model.encode(tile.of(frame)) for tile in tiles]
-                return TiledState(tiles=tiles, states=states, frame=frame)
+                return TiledState(tiles=tiles, states=states, frame=frame, tile_px=self.tile_px)
             except (torch.OutOfMemoryError, MemoryError):
                 self._halve(frame)
 
     def interpolate(
-        self, before: TiledState, after: TiledState, timesteps: Sequence[Timestep]
+        self,
+        before: TiledState,
+        after: TiledState,
+        timesteps: Sequence[Timestep],
+        context: TiledContext | None = None,
     ) -> Tensor:
         """Return ``[T, 3+E, H, W]``, merged from the tiles."""
+        context = context or TiledContext()
         while True:
             try:
-                if before.tiles != after.tiles or self._is_outdated(before):
-                    before, after = self.encode(before.frame), self.encode(after.frame)
-                return self._merge(before, after, timesteps)
+                before, after = self._up_to_date(before), self._up_to_date(after)
+                context = self._context_up_to_date(context)
+                # Encoding one of the others may have had to halve the tiles.
+                if before.tile_px == self.tile_px:
+                    return self._merge(before, after, timesteps, context)
             except (torch.OutOfMemoryError, MemoryError):
                 self._halve(before.frame)
 
-    def _is_outdated(self, state: TiledState) -> bool:
-        tile = state.tiles[0]
-        return max(tile.bottom - tile.top, tile.right - tile.left) > self.tile_px
+    def _context_up_to_date(self, context: TiledContext) -> TiledContext:
+        earlier, later = context.earlier, context.later
+        return TiledContext(
+            earlier=earlier and (self._up_to_date(earlier[0]), earlier[1]),
+            later=later and (self._up_to_date(later[0]), later[1]),
+        )
+
+    def _up_to_date(self, state: TiledState) -> TiledState:
+        """Return the state in tiles of the size that is in force now."""
+        return state if state.tile_px == self.tile_px else self.encode(state.frame)
 
     def _merge(
-        self, before: TiledState, after: TiledState, timesteps: Sequence[Timestep]
+        self,
+        before: TiledState,
+        after: TiledState,
+        timesteps: Sequence[Timestep],
+        context: TiledContext,
     ) -> Tensor:
         if len(before.tiles) == 1:
-            return self.model.interpolate(before.states[0], after.states[0], timesteps)
+            return self._run(before.states[0], after.states[0], timesteps, context.of_tile(0))
         height, width = before.frame.shape[-2:]
         merged = torch.zeros(
             len(timesteps), *before.frame.shape, dtype=torch.float32, device=before.frame.device
         )
         total = torch.zeros(height, width, device=before.frame.device)
-        for tile, first, second in zip(before.tiles, before.states, after.states, strict=True):
-            part = self.model.interpolate(first, second, timesteps)
+        pairs = zip(before.tiles, before.states, after.states, strict=True)
+        for number, (tile, first, second) in enumerate(pairs):
+            part = self._run(first, second, timesteps, context.of_tile(number))
             weight = self._weight(tile, height, width, part.device)
             tile.of(merged).add_(part * weight)
             tile.of(total).add_(weight)
         return merged.div_(total)
+
+    def _run(
+        self,
+        before: KeyframeState,
+        after: KeyframeState,
+        timesteps: Sequence[Timestep],
+        context: Context | None,
+    ) -> Tensor:
+        if context is None:
+            # So that a model for two keyframes need not know of context at all.
+            return self.model.interpolate(before, after, timesteps)
+        return self.model.interpolate(before, after, timesteps, context=context)
 
     def _weight(self, tile: Tile, height: int, width: int, device: torch.device) -> Tensor:
         overlap = self.model.descriptor.tile_overlap_px

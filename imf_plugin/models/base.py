@@ -8,7 +8,7 @@ A keyframe is encoded once, however many pairs and timesteps use it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -35,6 +35,8 @@ class ModelDescriptor:
     """Estimate of working memory for one pair, in bytes per pixel of the picture."""
     devices: tuple[str, ...] = ("cpu", "cuda")
     """Device kinds it runs on."""
+    context: Literal[2, 4] = 2
+    """Keyframes that it makes use of: the pair alone, or the ones before and after it as well."""
     revision: str = "1"
     """Changes whenever the same input gives other pixels, so that old parts are not reused."""
     details: dict[str, str] = field(default_factory=dict)
@@ -58,6 +60,26 @@ class KeyframeState:
     """Memory held, for caches with a budget."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A keyframe beyond one of the two that frames are made between."""
+
+    keyframe: Tensor | KeyframeState
+    """The picture, of the pair's shape."""
+    distance: float = 1.0
+    """How far it is from the nearer keyframe of the pair, in units of the pair's distance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The keyframes around a pair, where there are any in the same shot."""
+
+    earlier: Neighbour | None = None
+    """The one before the first keyframe."""
+    later: Neighbour | None = None
+    """The one after the second."""
+
+
 @runtime_checkable
 class Interpolator(Protocol):
     """Makes the frames between two keyframes."""
@@ -77,8 +99,17 @@ class Interpolator(Protocol):
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         """Return the frames at ``timesteps`` (each in 0..1; 0 is ``before``, 1 is ``after``).
+
+        Args:
+            before: The first keyframe, as a picture or encoded.
+            after: The second.
+            timesteps: When.
+            context: The keyframes around the two, so that motion may follow a curve. A model whose
+                ``descriptor.context`` is 2 has no use for it.
 
         Returns:
             ``[T, 3+E, H, W]`` for unbatched keyframes, ``[B, T, 3+E, H, W]`` for batched ones;
@@ -135,3 +166,25 @@ def encoded_pair(
             f"got {tuple(before.frames.shape) = } and {tuple(after.frames.shape) = }"
         )
     return before, after
+
+
+def encoded_neighbour(
+    model: Interpolator, neighbour: Neighbour | None, pair: KeyframeState
+) -> KeyframeState | None:
+    """Encode a keyframe of the context unless it is.
+
+    Raises:
+        ValueError: If it differs from the pair in shape, or its distance is not above 0.
+    """
+    if neighbour is None:
+        return None
+    if not neighbour.distance > 0:
+        raise ValueError(f"the distance of a keyframe must be above 0, got {neighbour.distance = }")
+    given = neighbour.keyframe
+    state = given if isinstance(given, KeyframeState) else model.encode(given)
+    if state.frames.shape != pair.frames.shape:
+        raise ValueError(
+            "the keyframes of the context must have the pair's shape, "
+            f"got {tuple(state.frames.shape) = } and {tuple(pair.frames.shape) = }"
+        )
+    return state

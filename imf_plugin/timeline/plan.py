@@ -14,6 +14,9 @@ from imf_plugin.timeline.timemap import AudioSpan, Moment, SourceTiming, TimeMap
 
 LONGEST_DUPLICATE_RUN = 4
 
+MOST_UNEVEN = 4
+"""A keyframe this many times as far away, or as near, as the pair's own distance tells nothing."""
+
 
 class Decision(StrEnum):
     """What an output frame is made of."""
@@ -38,6 +41,16 @@ class OnCut(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Beyond:
+    """A keyframe beyond one of the two that a frame lies between."""
+
+    keyframe: int
+    """Its number, from 0."""
+    distance: Fraction
+    """How far it is from the nearer of the two in time, in units of their own distance."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedFrame:
     """One output frame."""
 
@@ -53,6 +66,22 @@ class PlannedFrame:
     """What the frame is made of."""
     reason: str
     """Why, in a few words."""
+    earlier: Beyond | None = None
+    """The keyframe before ``before``, where it tells how things came; None at a cut or an end."""
+    later: Beyond | None = None
+    """The keyframe after ``after``, likewise."""
+
+    @property
+    def keyframes(self) -> tuple[int, ...]:
+        """Numbers of all keyframes that it is made from, in order."""
+        pair = (self.before,) if self.before == self.after else (self.before, self.after)
+        first = () if self.earlier is None else (self.earlier.keyframe,)
+        last = () if self.later is None else (self.later.keyframe,)
+        return (*first, *pair, *last)
+
+    def without_context(self) -> "PlannedFrame":
+        """Return the frame as it is made from the pair alone."""
+        return replace(self, earlier=None, later=None) if self.earlier or self.later else self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +135,7 @@ def make_frames(
     cuts: Iterable[int] = (),
     on_cut: OnCut = OnCut.HOLD,
     duplicates: Iterable[int] = (),
+    context: int = 4,
 ) -> tuple[PlannedFrame, ...]:
     """Decide what every output frame is made of.
 
@@ -115,8 +145,9 @@ def make_frames(
         cuts: Numbers of the frames that begin a new shot; nothing is interpolated into them.
         on_cut: What fills the time before a cut.
         duplicates: Numbers of frames that repeat the one before; true in-betweens replace them.
+        context: Keyframes that a new frame is made from: 2, or 4 so that motion follows a curve.
     """
-    planner = FramePlanner(source, cuts=cuts, on_cut=on_cut, duplicates=duplicates)
+    planner = FramePlanner(source, cuts=cuts, on_cut=on_cut, duplicates=duplicates, context=context)
     return tuple(planner.frame(moment) for moment in moments.moments)
 
 
@@ -130,7 +161,11 @@ class FramePlanner:
         cuts: Iterable[int] = (),
         on_cut: OnCut = OnCut.HOLD,
         duplicates: Iterable[int] = (),
+        context: int = 4,
     ) -> None:
+        if context not in (2, 4):
+            raise ValueError(f"context must be 2 or 4 keyframes, got {context = }")
+        self._context = context
         self._cuts = frozenset(cuts)
         self._on_cut = on_cut
         duplicates = frozenset(duplicates)
@@ -155,6 +190,7 @@ class FramePlanner:
             return self._across_cut(time, before, after, timestep)
         replaced = self._source.frame_at(shown) in self._replaced
         reason = "duplicate replaced" if replaced else "freeze" if frozen else "between keyframes"
+        earlier, later = self._around(place)
         return PlannedFrame(
             time=time,
             before=before,
@@ -162,7 +198,28 @@ class FramePlanner:
             timestep=timestep,
             decision=Decision.INTERPOLATE,
             reason=reason,
+            earlier=earlier,
+            later=later,
         )
+
+    def _around(self, place: int) -> tuple[Beyond | None, Beyond | None]:
+        """Return the keyframes beyond those at ``place`` and ``place + 1``, within the shot."""
+        if self._context == 2:
+            return None, None
+        first_of_shot = place == 0 or self._keyframes[place] in self._cuts
+        last = place + 2
+        last_of_shot = last == len(self._keyframes) or self._keyframes[last] in self._cuts
+        return (
+            None if first_of_shot else self._beyond(place - 1, place - 1, place),
+            None if last_of_shot else self._beyond(last, place + 1, place),
+        )
+
+    def _beyond(self, place: int, start: int, pair: int) -> Beyond | None:
+        own = self._times[pair + 1] - self._times[pair]
+        distance = (self._times[start + 1] - self._times[start]) / own
+        if not Fraction(1, MOST_UNEVEN) <= distance <= MOST_UNEVEN:
+            return None
+        return Beyond(keyframe=self._keyframes[place], distance=distance)
 
     def _single(self, time: Fraction, index: int, decision: Decision, reason: str) -> PlannedFrame:
         return PlannedFrame(

@@ -7,13 +7,16 @@ from typing import Any
 
 from imf_plugin.errors import PlanError
 from imf_plugin.timeline.located_json import LocatedList, load_located, read_text
-from imf_plugin.timeline.plan import Decision, PlannedFrame, PlanSource, RenderPlan
+from imf_plugin.timeline.plan import Beyond, Decision, PlannedFrame, PlanSource, RenderPlan
 from imf_plugin.timeline.rational import to_fraction
 from imf_plugin.timeline.timemap import AudioSpan
 
 FORMAT = "imf-plan"
 VERSION = 1
-_FRAME_MEMBERS = ("time", "before", "after", "timestep", "decision", "reason")
+_FRAME_MEMBERS = (
+    *("time", "before", "after", "timestep", "decision"),
+    *("reason", "earlier", "later"),
+)
 
 
 def plan_to_json(plan: RenderPlan) -> str:
@@ -45,6 +48,7 @@ def plan_to_json(plan: RenderPlan) -> str:
 
 
 def _frame_to_json(frame: PlannedFrame) -> str:
+    beyond = {"earlier": frame.earlier, "later": frame.later}
     return json.dumps(
         {
             "time": str(frame.time),
@@ -53,6 +57,11 @@ def _frame_to_json(frame: PlannedFrame) -> str:
             "timestep": str(frame.timestep),
             "decision": frame.decision.value,
             "reason": frame.reason,
+            **{
+                name: [one.keyframe, str(one.distance)]
+                for name, one in beyond.items()
+                if one is not None
+            },
         }
     )
 
@@ -164,6 +173,8 @@ def _frame(raw: Any, place: str, frame_count: int) -> PlannedFrame:
         timestep=to_fraction(raw["timestep"], f'{place}: "timestep"'),
         decision=_decision(raw["decision"], place),
         reason=str(raw.get("reason", "edited by hand")),
+        earlier=_beyond(raw, "earlier", place, frame_count),
+        later=_beyond(raw, "later", place, frame_count),
     )
     _check_frame(frame, place)
     return frame
@@ -186,6 +197,21 @@ def _frame_number(raw: dict[str, Any], name: str, place: str, frame_count: int) 
     return value
 
 
+def _beyond(raw: dict[str, Any], name: str, place: str, frame_count: int) -> Beyond | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise PlanError(
+            f'{place}: "{name}" must be a frame number and a distance, like [7, "1"], not {value!r}'
+        )
+    keyframe = _frame_number({name: value[0]}, name, place, frame_count)
+    distance = to_fraction(value[1], f'{place}: the distance in "{name}"')
+    if distance <= 0:
+        raise PlanError(f'{place}: the distance in "{name}" must be above 0, not {distance}')
+    return Beyond(keyframe=keyframe, distance=distance)
+
+
 def _check_frame(frame: PlannedFrame, place: str) -> None:
     if not 0 <= frame.timestep <= 1:
         raise PlanError(f'{place}: "timestep" must lie in 0..1, not {frame.timestep}')
@@ -199,4 +225,9 @@ def _check_frame(frame: PlannedFrame, place: str) -> None:
         raise PlanError(
             f"{place}: a frame to {frame.decision} needs two different keyframes, "
             f"but both are {frame.before}"
+        )
+    if frame.decision is not Decision.INTERPOLATE and (frame.earlier or frame.later):
+        raise PlanError(
+            f'{place}: only a frame to interpolate has keyframes "earlier" and "later", '
+            f"not one to {frame.decision}"
         )

@@ -5,6 +5,7 @@ import torch
 
 from imf_plugin.engine.pictures import find_picture_cuts, grouped, make_pictures
 from imf_plugin.engine.tiles import TiledInterpolator
+from imf_plugin.models.base import Context, Neighbour
 from imf_plugin.models.registry import load_interpolator
 from imf_plugin.timeline.batches import Ending, plan_batch
 from imf_plugin.timeline.plan import Decision, OnCut
@@ -15,8 +16,8 @@ def _tiled() -> TiledInterpolator:
 
 
 def test_real_frames_are_named_and_made_ones_are_what_the_model_makes() -> None:
-    pictures = torch.rand(3, 3, 32, 40, generator=torch.Generator().manual_seed(1))
-    frames = plan_batch(3, Fraction(3), ending=Ending.BETWEEN)
+    pictures = torch.rand(5, 3, 32, 40, generator=torch.Generator().manual_seed(1))
+    frames = plan_batch(5, Fraction(3), ending=Ending.BETWEEN)
     model = load_interpolator("flow")
     for longest in (1, 2, 16):
         made = list(make_pictures(frames, lambda i: pictures[i], _tiled(), longest=longest))
@@ -26,8 +27,15 @@ def test_real_frames_are_named_and_made_ones_are_what_the_model_makes() -> None:
                 assert picture is None
                 continue
             assert picture is not None
+            earlier, later = (
+                beyond and Neighbour(keyframe=pictures[beyond.keyframe])
+                for beyond in (frame.earlier, frame.later)
+            )
             expected = model.interpolate(
-                pictures[frame.before], pictures[frame.after], [frame.timestep]
+                pictures[frame.before],
+                pictures[frame.after],
+                [frame.timestep],
+                context=Context(earlier=earlier, later=later),
             )
             assert torch.equal(picture, expected[0])
 

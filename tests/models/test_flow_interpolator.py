@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -246,9 +247,10 @@ def test_the_cache_keeps_neither_keyframes_nor_many_pairs(model: FlowInterpolato
     del before
     gc.collect()
     assert watched() is None
-    for step in range(4):
-        model.interpolate(panned(0, step), panned(1, step), [0.5])
-    assert len(model._pairs) <= interpolator_module.CACHED_PAIRS
+    states = [model.encode(panned(0, step)) for step in range(9)]
+    for pair in pairwise(states):
+        model.interpolate(*pair, [0.5])
+    assert len(model._flows) <= interpolator_module.CACHED_PAIRS
 
 
 def test_a_state_tells_its_size(model: FlowInterpolator) -> None:

@@ -33,10 +33,13 @@ def slowed(
     cuts: tuple[int, ...] = (),
     on_cut: OnCut = OnCut.HOLD,
     duplicates: tuple[int, ...] = (),
+    context: int = 4,
 ) -> tuple[PlannedFrame, ...]:
     source = clip(count)
     moments = slow_motion(source, Fraction(factor), RATE)
-    return make_frames(source, moments, cuts=cuts, on_cut=on_cut, duplicates=duplicates)
+    return make_frames(
+        source, moments, cuts=cuts, on_cut=on_cut, duplicates=duplicates, context=context
+    )
 
 
 def make_plan(frames: tuple[PlannedFrame, ...], count: int) -> RenderPlan:
@@ -160,3 +163,71 @@ def test_a_hand_edit_gone_wrong_is_shown_with_its_line(
 ) -> None:
     with pytest.raises(PlanError, match=message):
         plan_from_json(edited(pattern, replacement), "plan.json")
+
+
+def around(frame: PlannedFrame) -> tuple[int | None, int | None]:
+    return (
+        None if frame.earlier is None else frame.earlier.keyframe,
+        None if frame.later is None else frame.later.keyframe,
+    )
+
+
+def test_a_new_frame_names_the_keyframes_beyond_its_two() -> None:
+    frames = [frame for frame in slowed(5, 2) if frame.decision is Decision.INTERPOLATE]
+    assert [around(frame) for frame in frames] == [(None, 2), (0, 3), (1, 4), (2, None)]
+    assert frames[1].keyframes == (0, 1, 2, 3)
+    assert frames[1].without_context().keyframes == (1, 2)
+
+
+def test_context_stays_within_the_shot() -> None:
+    frames = [f for f in slowed(6, 2, cuts=(3,)) if f.decision is Decision.INTERPOLATE]
+    assert [around(frame) for frame in frames] == [(None, 2), (0, None), (None, 5), (3, None)]
+
+
+def test_context_is_counted_in_keyframes_when_repeats_are_replaced() -> None:
+    frames = slowed(7, 1, duplicates=(1, 3, 5))
+    (frame,) = [f for f in frames if (f.before, f.after) == (2, 4)]
+    assert around(frame) == (0, 6)
+
+
+def test_context_can_be_left_out() -> None:
+    source = clip(5)
+    moments = slow_motion(source, Fraction(2), Fraction(25))
+    frames = make_frames(source, moments, context=2)
+    assert {around(frame) for frame in frames} == {(None, None)}
+    with pytest.raises(ValueError, match="2 or 4"):
+        make_frames(source, moments, context=3)
+
+
+def test_a_variable_rate_tells_how_far_neighbours_are() -> None:
+    times = [Fraction(t) for t in (0, 2, 3, 6, 30)]
+    source = SourceTiming(frame_times=tuple(times), duration=Fraction(31))
+    frames = make_frames(source, slow_motion(source, Fraction(2), None))
+    distances = {
+        frame.before: (
+            frame.earlier and frame.earlier.distance,
+            frame.later and frame.later.distance,
+        )
+        for frame in frames
+        if frame.decision is Decision.INTERPOLATE
+    }
+    assert distances[1] == (2, 3)
+    assert distances[2] == (Fraction(1, 3), None), "a pause of 24 seconds tells nothing"
+
+
+@pytest.mark.parametrize(
+    ("member", "complaint"),
+    [
+        ('"earlier": [99, "1"]', "must be a frame number from 0"),
+        ('"later": 3', "a frame number and a distance"),
+        ('"later": [2, "0"]', "must be above 0"),
+    ],
+)
+def test_a_hand_edited_context_gone_wrong_is_shown(member: str, complaint: str) -> None:
+    text = plan_to_json(make_plan(slowed(4, 2, context=2), 4))
+    line = text.index('"before": 0, "after": 1')
+    with pytest.raises(PlanError, match=re.escape(complaint)):
+        plan_from_json(text[:line] + member + ", " + text[line:], "a.json")
+    real = text.index('"before": 0, "after": 0')
+    with pytest.raises(PlanError, match="only a frame to interpolate"):
+        plan_from_json(text[:real] + '"later": [1, "1"], ' + text[real:], "a.json")

@@ -4,9 +4,6 @@ Inputs and outputs are those of `imf_plugin.models.base`; the work happens in Nu
 the CPU, whatever device the frames came from. Results do not depend on the number of threads.
 """
 
-import threading
-import weakref
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.models.base import (
+    Context,
     KeyframeState,
     ModelDescriptor,
     Timestep,
@@ -24,26 +22,28 @@ from imf_plugin.models.base import (
     check_timesteps,
     encoded_pair,
 )
+from imf_plugin.models.flow.bending import Bend
+from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.synthesis import Picture, synthesise
+from imf_plugin.models.pairs import PairCache
 from imf_plugin.motion.flow import FlowArray
 
 DESCRIPTOR = ModelDescriptor(
     name="flow",
     summary="Dense classical flow; no weights, any CPU, the safe default.",
-    source="DIS optical flow (Kroeger et al., ECCV 2016) with backward warping",
+    source="DIS optical flow (Kroeger et al., ECCV 2016) along curves, backward warping",
     parameters=0,
     minimum_size_px=1,
     tile_overlap_px=64,
     bytes_per_pixel=160,
     devices=("cpu", "cuda"),
-    revision="3",
+    context=4,
+    revision="4",
 )
 
-CACHED_PAIRS = 2
-"""Pairs whose flow is kept: the current one and, when rendering runs in two threads, the next."""
-
-type PairFlows = list[FlowArray]
+CACHED_PAIRS = 6
+"""Pairs whose flow is kept: the current one and both beside it, for two threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,7 @@ class FlowInterpolator:
     descriptor = DESCRIPTOR
 
     def __init__(self) -> None:
-        self._pairs: deque[_CachedPair] = deque(maxlen=CACHED_PAIRS)
-        self._lock = threading.Lock()
+        self._flows: PairCache[PairFlows] = PairCache(_estimate, CACHED_PAIRS)
 
     def encode(self, frames: Tensor) -> KeyframeState:
         """Encode keyframes, ``[3+E, H, W]`` or ``[B, 3+E, H, W]``, RGB 0..1 and extra channels.
@@ -89,6 +88,8 @@ class FlowInterpolator:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         """Return the frames at ``timesteps``, as the protocol says.
 
@@ -102,7 +103,8 @@ class FlowInterpolator:
             for pair in zip(
                 before.features.pictures,
                 after.features.pictures,
-                self._flows(before, after),
+                self._flows.get(before, after),
+                bends_of(self, self._flows, before, after, context),
                 strict=True,
             )
         ]
@@ -115,45 +117,23 @@ class FlowInterpolator:
         return made if before.batched else made[0]
 
     def _pair(
-        self, picture0: Picture, picture1: Picture, middle_flow: FlowArray, values: list[float]
+        self,
+        picture0: Picture,
+        picture1: Picture,
+        middle_flow: FlowArray,
+        bend: Bend | None,
+        values: list[float],
     ) -> NDArray[np.float32]:
         made = np.empty((len(values), *picture0.shape), np.float32)
         for place, value in enumerate(values):
             if 0.0 < value < 1.0:
-                synthesise(picture0, picture1, middle_flow, value, made[place])
+                synthesise(picture0, picture1, middle_flow, value, bend, made[place])
         return made
 
-    def _flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
-        """Return the flows between two keyframes, estimated once however often they are used."""
-        with self._lock:
-            for pair in self._pairs:
-                if pair.before() is before and pair.after() is after:
-                    break
-            else:
-                pair = _CachedPair(before, after)
-                self._pairs.append(pair)
-        return pair.flows(before, after)
 
-
-class _CachedPair:
-    """The flows of one pair of keyframes, which it does not keep alive."""
-
-    def __init__(self, before: KeyframeState, after: KeyframeState) -> None:
-        self.before = weakref.ref(before)
-        self.after = weakref.ref(after)
-        self._flows: PairFlows | None = None
-        self._lock = threading.Lock()
-
-    def flows(self, before: KeyframeState, after: KeyframeState) -> PairFlows:
-        with self._lock:
-            if self._flows is None:
-                self._flows = [
-                    estimate_middle(grey0, grey1)
-                    for grey0, grey1 in zip(
-                        before.features.greys, after.features.greys, strict=True
-                    )
-                ]
-            return self._flows
+def _estimate(before: KeyframeState, after: KeyframeState) -> PairFlows:
+    greys = zip(before.features.greys, after.features.greys, strict=True)
+    return [estimate_middle(grey0, grey1) for grey0, grey1 in greys]
 
 
 def _grey(picture: Picture) -> GreyPicture:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imf_plugin.models.flow.bending import Bend
 from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
 
 type Picture = NDArray[np.float32]
@@ -45,11 +46,22 @@ def synthesise(
     picture1: Picture,
     middle_flow: FlowArray,
     timestep: float,
+    bend: Bend | None = None,
     made: Picture | None = None,
 ) -> Picture:
-    """Return the picture at ``timestep``, 0 < timestep < 1, in ``made`` if that is given."""
+    """Return the picture at ``timestep``, 0 < timestep < 1.
+
+    Args:
+        picture0: The first keyframe.
+        picture1: The second.
+        middle_flow: The motion between them.
+        timestep: When.
+        bend: How the motion bends; None for an even one.
+        made: Where the picture goes.
+    """
     made = np.empty_like(picture0) if made is None else made
-    work = _Work(picture0, picture1, flow_at(middle_flow, timestep), timestep, made)
+    flow, grid = bent(flow_at(middle_flow, timestep), bend, timestep)
+    work = _Work(picture0, picture1, flow, grid, timestep, made)
     bands = _bands(picture0.shape[1])
     with ThreadPoolExecutor(max_workers=_WORKERS) as workers:
         mismatches = list(workers.map(work.warp_band, bands))
@@ -57,6 +69,26 @@ def synthesise(
         distrust = flow_distrust(warped, still, picture0.shape[1:])
         list(workers.map(lambda band: work.blend_band(band, distrust), bands))
     return made
+
+
+def bent(flow: FlowArray, bend: Bend | None, timestep: float) -> tuple[FlowArray, FlowArray]:
+    """Return the flow at a timestep along the bend, and where its pixels would be without it.
+
+    Args:
+        flow: Even motion at the timestep, ``[H, W, 2]``.
+        bend: How the motion bends.
+        timestep: In 0..1.
+
+    Returns:
+        What stands at a pixel is at the second array's position less ``timestep`` times the first
+        in the first keyframe.
+    """
+    height, width = flow.shape[:2]
+    grid = pixel_grid(height, width)
+    if bend is None:
+        return flow, grid
+    grid -= bend.at(timestep, (width, height))
+    return sample(flow, grid), grid
 
 
 def _bands(height: int) -> list[slice]:
@@ -76,6 +108,7 @@ class _Work:
         picture0: Picture,
         picture1: Picture,
         flow: FlowArray,
+        grid: FlowArray,
         timestep: float,
         made: Picture,
     ) -> None:
@@ -83,7 +116,7 @@ class _Work:
         self._flow = flow
         self._timestep = timestep
         self._made = made
-        self._grid = pixel_grid(*flow.shape[:2])
+        self._grid = grid
         # A change of brightness over the whole picture is not held against the flow.
         pairs = list(zip(picture0, picture1, strict=True))
         self._brightening = [np.float32(after.mean() - before.mean()) for before, after in pairs]

@@ -5,10 +5,7 @@ once per pair; on a GPU several timesteps of a pair go through the decoder as on
 channels are warped and blended as the colours are, and nothing is painted on them.
 """
 
-import threading
-import weakref
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imf_plugin.models.base import (
+    Context,
     KeyframeState,
     ModelDescriptor,
     Timestep,
@@ -26,22 +24,26 @@ from imf_plugin.models.base import (
     check_timesteps,
     encoded_pair,
 )
+from imf_plugin.models.flow.bending import Bend
+from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
-from imf_plugin.models.flow.opinions import estimate_opinions, opinions_at
+from imf_plugin.models.flow.opinions import bent_opinions, opinions_at, other_opinions
 from imf_plugin.models.imf_vfi.blend import weighted
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.layers import warp_cubic
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
+from imf_plugin.models.pairs import PairCache
 from imf_plugin.motion.flow import FlowArray
 
-CACHED_PAIRS = 2
-"""Pairs whose motion is kept: the current one and, when rendering runs in two threads, the next."""
+CACHED_PAIRS = 6
+"""Pairs whose classical flow is kept: the current one and both beside it, for two threads."""
+
+CACHED_OPINIONS = 2
+"""Pairs of which everything is kept: the current one and, for a second thread, the next."""
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-type PairMotions = list[FlowArray] | PairMotion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,9 @@ class ImfVfiInterpolator:
         self.half = None if self.device.type == "cpu" else _half(precision)
         self.network = network.to(self.device).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._pairs: deque[_CachedPair] = deque(maxlen=CACHED_PAIRS)
-        self._lock = threading.Lock()
+        self._flows: PairCache[PairFlows] = PairCache(_estimate, CACHED_PAIRS)
+        self._opinions = PairCache(self._all_opinions, CACHED_OPINIONS)
+        self._matches = PairCache(self._match, CACHED_OPINIONS)
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> KeyframeState:
@@ -100,6 +103,8 @@ class ImfVfiInterpolator:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         """Return the frames at ``timesteps``, as the protocol says.
 
@@ -109,28 +114,44 @@ class ImfVfiInterpolator:
         values = check_timesteps(timesteps)
         before, after = encoded_pair(self, before, after)
         between = [value for value in values if 0 < value < 1]
+        bends = self._bends(before, after, context)
         # A GPU wants many at once; a CPU's caches hold one, and a batch of 3 takes half as long
         # again as 3 by themselves.
         at_once = 1 if self.device.type == "cpu" else max(1, len(between))
         made = iter(
             frame
             for first in range(0, len(between), at_once)
-            for frame in self._between(before, after, between[first : first + at_once]).unbind(1)
+            for frame in self._between(
+                before, after, between[first : first + at_once], bends
+            ).unbind(1)
         )
         keyframes = {0.0: before.frames, 1.0: after.frames}
         frames = [keyframes[value] if value in keyframes else next(made) for value in values]
         stacked = torch.stack(frames, dim=1)
         return stacked if before.batched else stacked[0]
 
-    def _between(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
+    def _bends(
+        self, before: KeyframeState, after: KeyframeState, context: Context | None
+    ) -> list[Bend | None]:
+        if self.network.matcher is not None:
+            return [None] * before.frames.shape[0]
+        return bends_of(self, self._flows, before, after, context)
+
+    def _between(
+        self,
+        before: KeyframeState,
+        after: KeyframeState,
+        values: list[float],
+        bends: list[Bend | None],
+    ) -> Tensor:
         """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
         B, _, H, W = before.frames.shape
         T = len(values)
         state0, state1 = before.features.state, after.features.state
         times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
-        motion = self._motion(before, after, values)
+        motion, bend = self._motion(before, after, values, bends)
         with self._autocast():
-            found = self.network.decode(state0.repeated(T), state1.repeated(T), times, motion)
+            found = self.network.decode(state0.repeated(T), state1.repeated(T), times, motion, bend)
         colours = found.frames.float()[..., :H, :W].reshape(B, T, 3, H, W)
         colours = _within_range_of(state0.frames[..., :H, :W], state1.frames[..., :H, :W], colours)
         parts = [colours.to(before.frames.device, before.frames.dtype)]
@@ -155,55 +176,64 @@ class ImfVfiInterpolator:
         made = _within_range_of(extras[0][::times, :, :H, :W], extras[1][::times, :, :H, :W], made)
         return made.to(frames0.device, frames0.dtype)
 
-    def _motion(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
-        """Return the motion at each timestep of each item, ``[B * T, 2, H, W]``, padded."""
-        pair = self._pair(before, after).motions(lambda: self._match(before, after))
-        if isinstance(pair, PairMotion):
-            grown = {
-                name: flow.repeat_interleave(len(values), 0) for name, flow in vars(pair).items()
-            }
-            times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
-            return motion_at(PairMotion(**grown), times)
-        flows = np.stack([opinions_at(flow, value) for flow in pair for value in values])
-        return _padded(torch.from_numpy(flows).permute(0, 3, 1, 2).to(self.device))
+    def _motion(
+        self,
+        before: KeyframeState,
+        after: KeyframeState,
+        values: list[float],
+        bends: list[Bend | None],
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the motion at each timestep of each item, and how it bends, padded.
 
-    def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotions:
+        Returns:
+            ``[B * T, 2 * opinions, H, W]`` and ``[B * T, 2, H, W]``; the latter is None for even
+            motion.
+        """
+        if self.network.matcher is not None:
+            return self._matched(before, after, values), None
+        opinions = self._opinions.get(before, after)
+        moved = [
+            bent_opinions(opinions_at(flow, value), bend, value)
+            for flow, bend in zip(opinions, bends, strict=True)
+            for value in values
+        ]
+        motion = self._planes([motion for motion, _ in moved])
+        return motion, self._planes([bend for _, bend in moved]) if any(bends) else None
+
+    def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
+        """Return the motion that the network finds by itself, ``[B * T, 2, H, W]``."""
+        pair = self._matches.get(before, after)
+        grown = {name: flow.repeat_interleave(len(values), 0) for name, flow in vars(pair).items()}
+        times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
+        return motion_at(PairMotion(**grown), times)
+
+    def _planes(self, flows: list[FlowArray]) -> Tensor:
+        return _padded(torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(self.device))
+
+    def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotion:
         with self._autocast():
             found = self.network.match(before.features.state, after.features.state)
-        if found is not None:
-            return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
-        greys = zip(before.features.greys, after.features.greys, strict=True)
-        estimate = estimate_opinions if self.network.config.opinions > 1 else estimate_middle
-        return [estimate(grey0, grey1) for grey0, grey1 in greys]
+        assert found is not None
+        return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
 
-    def _pair(self, before: KeyframeState, after: KeyframeState) -> "_CachedPair":
-        with self._lock:
-            for pair in self._pairs:
-                if pair.before() is before and pair.after() is after:
-                    return pair
-            self._pairs.append(_CachedPair(before, after))
-            return self._pairs[-1]
+    def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[FlowArray]:
+        middles = self._flows.get(before, after)
+        if self.network.config.opinions == 1:
+            return middles
+        greys = zip(before.features.greys, after.features.greys, strict=True)
+        return [
+            np.concatenate([middle, *other_opinions(*pair)], axis=-1)
+            for middle, pair in zip(middles, greys, strict=True)
+        ]
 
     def _autocast(self) -> torch.autocast:
         enabled = self.half is not None
         return torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=enabled)
 
 
-class _CachedPair:
-    """The motion between two keyframes, which it does not keep alive."""
-
-    def __init__(self, before: KeyframeState, after: KeyframeState) -> None:
-        self.before = weakref.ref(before)
-        self.after = weakref.ref(after)
-        self._motions: PairMotions | None = None
-        self._lock = threading.Lock()
-
-    def motions(self, match: Callable[[], PairMotions]) -> PairMotions:
-        """Return the motion, found once however often it is used."""
-        with self._lock:
-            if self._motions is None:
-                self._motions = match()
-            return self._motions
+def _estimate(before: KeyframeState, after: KeyframeState) -> PairFlows:
+    greys = zip(before.features.greys, after.features.greys, strict=True)
+    return [estimate_middle(grey0, grey1) for grey0, grey1 in greys]
 
 
 def describe(name: str) -> ModelDescriptor:
@@ -255,6 +285,7 @@ def _descriptor(name: str, card: Card) -> ModelDescriptor:
         parameters=card.parameters,
         minimum_size_px=1,
         tile_overlap_px=96,
+        context=4 if classical else 2,
         bytes_per_pixel=700,
         revision=card.sha256[:12],
         details={**card.details, "SHA-256 of the weights": card.sha256},

@@ -150,7 +150,12 @@ class ImfVfiNetwork(nn.Module):
         return found
 
     def decode(
-        self, before: FrameState, after: FrameState, timesteps: Tensor, motion: Tensor
+        self,
+        before: FrameState,
+        after: FrameState,
+        timesteps: Tensor,
+        motion: Tensor,
+        bend: Tensor | None = None,
     ) -> Decoded:
         """Return the frames at ``timesteps``.
 
@@ -160,6 +165,8 @@ class ImfVfiNetwork(nn.Module):
             timesteps: ``[B]`` in 0..1.
             motion: From the first to the second keyframe, of what stands at each pixel at the
                 moment, ``[B, 2 * opinions, H, W]``; a single one stands for all.
+            bend: How far what stands at each pixel is from where even motion would have it at the
+                moment, ``[B, 2, H, W]`` pixels; even motion when None.
         """
         opinions = self.config.opinions
         if motion.shape[1] == 2:
@@ -167,6 +174,10 @@ class ImfVfiNetwork(nn.Module):
         if motion.shape[1] != 2 * opinions:
             raise ValueError(f"expected {opinions} motions, got {motion.shape = }")
         start, *further = (flows_at(one, timesteps) for one in torch.split(motion, 2, dim=1))
+        if bend is not None:
+            # Both keyframes are looked up as far to the side; under which they agree is the same.
+            aside = torch.cat([bend, bend], 1)
+            start, further = start - aside, [flows - aside for flows in further]
         with torch.no_grad():
             others = [_warped(before.frames, after.frames, flows) for flows in further]
             hints = opinion_hints(start, others)

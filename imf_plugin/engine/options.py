@@ -1,13 +1,18 @@
 """What a render may be asked for besides its plan."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from imf_plugin.errors import PlanError
 from imf_plugin.models.base import Interpolator
 
+if TYPE_CHECKING:
+    from imf_plugin.engine.pixels import Pixels
+
 type AudioMode = Literal["keep", "stretch", "drop"]
+type Watch = Callable[[Callable[[], Pixels]], None]
 
 AUDIO_MODES = ("keep", "stretch", "drop")
 
@@ -36,6 +41,8 @@ class RenderOptions:
     """Whether an existing output may be replaced."""
     input_rate: Fraction | None = None
     """Frame rate of an image sequence."""
+    watch: Watch | None = field(default=None, compare=False, repr=False)
+    """Called after each finished frame with a function that gives its picture, for showing it."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without opening anything."""

@@ -118,7 +118,7 @@ def render_retarget(
         meter = ProgressMeter("render", total, progress, already_done=total - todo)
         if todo < total:
             meter.note(f"going on after {total - todo} of {total} finished frames")
-        sink = PartSink(folder, info, settings, total / job.plan.duration)
+        sink = PartSink(folder, info, settings, total / job.plan.duration, options.watch)
         for part in missing:
             _render_part(job, part, sink, meter, cancel)
         files = [folder.file(part.number) for part in parts]

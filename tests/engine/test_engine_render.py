@@ -72,6 +72,19 @@ def test_the_new_frames_lie_between_their_neighbours(
         assert error < 0.3 * np.abs(blend[inside] - truth[inside]).mean()
 
 
+def test_a_watcher_sees_each_finished_frame_in_its_order(
+    make_clip: ClipMaker, tmp_path: Path
+) -> None:
+    lossless = {"codec": "ffv1", "pixel_format": "bgr0", "options": {"level": "3"}}
+    clip, out = make_clip("clip.mkv", count=3, **lossless), tmp_path / "out.mkv"
+    seen: list[Picture] = []
+    imf.slow_motion(
+        clip, out, factor=2, codec="ffv1", watch=lambda picture: seen.append(picture()[..., :3])
+    )
+    assert len(seen) == 6
+    assert all(map(np.array_equal, seen, pictures(out)))
+
+
 def test_an_mp4_has_the_right_count_times_and_rate(make_clip: ClipMaker, tmp_path: Path) -> None:
     ntsc = Fraction(24000, 1001)
     clip, out = make_clip(count=12, rate=ntsc), tmp_path / "out.mp4"

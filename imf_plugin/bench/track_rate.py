@@ -16,7 +16,7 @@ import numpy as np
 from imf_plugin.bench.metrics import Score, mean_score, score
 from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
 from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
-from imf_plugin.engine.retarget_functions import check_track, load_retargeter
+from imf_plugin.engine.retarget_functions import load_retargeter, model_of_track
 from imf_plugin.engine.retargeting import Retargeting
 from imf_plugin.errors import PlanError
 from imf_plugin.media.codecs import EncodeSettings
@@ -79,8 +79,7 @@ def track_rate(
         ImfError: If anything else of the world is in the way.
     """
     file = TrackFile(track)
-    model = load_retargeter(file.header.model)
-    check_track(file.header, model)
+    model = model_of_track(file.header, load_retargeter(file.header.model))
     with open_media(clip) as reader:
         if reader.info.frame_count != file.count:
             raise PlanError(

@@ -48,6 +48,12 @@ def add_commands(commands: Subparsers) -> None:
         metavar="FRAME|best",
         help="the driving frame that stands as the picture does (default: the one most like it)",
     )
+    group.add_argument(
+        "--no-adapt",
+        dest="adapt",
+        action="store_false",
+        help="imf: read each frame by itself, without learning the driving video's ways first",
+    )
     add_motion_options(group)
     add_render_options(parser)
     add_input_rate(parser)
@@ -134,6 +140,7 @@ def _run(args: argparse.Namespace) -> int:
             output,
             model=args.model,
             anchor=anchor,
+            adapt=args.adapt,
             progress=display,
             input_rate=read_input_rate(args),
             **motion_settings(args),  # type: ignore[arg-type]  # the names are those of retarget

@@ -17,6 +17,7 @@ from imf_plugin.engine.retarget_sources import (
     Anchor,
     DrivingTokens,
     TrackTokens,
+    adapted_model,
     check_frame,
     choose_anchor,
     frame_tensor,
@@ -33,7 +34,12 @@ from imf_plugin.media.info import ColorTags, MediaInfo
 from imf_plugin.media.output import check_output
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.models import registry
-from imf_plugin.models.retargeting import PosingRetargeter, Retargeter
+from imf_plugin.models.retargeting import (
+    AdaptedRetargeter,
+    AdaptingRetargeter,
+    PosingRetargeter,
+    Retargeter,
+)
 from imf_plugin.motion.token_codec import LEAST_BITS, MOST_BITS
 from imf_plugin.motion.track_files import TrackFile, TrackWriter
 from imf_plugin.motion.tracks import TokenTrack, TrackHeader
@@ -74,6 +80,7 @@ def retarget(
     smooth: int = 0,
     mask: PathLike | None = None,
     keep_background: bool = False,
+    adapt: bool = True,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -93,6 +100,7 @@ def retarget(
         smooth: Frames to either side over which the motion is smoothed.
         mask: An image of the reference's size: white may change, black stays.
         keep_background: Keep the border of the picture as it is.
+        adapt: Whether a model that can (`imf`) learns the ways of the driving video first.
         progress: Called with `Progress` events.
         cancel: Stops the render from another thread.
         options: Members of `RenderOptions`.
@@ -110,6 +118,8 @@ def retarget(
     where = None if mask is None else read_mask(Path(mask), picture)
     with open_media(driving, frame_rate=settings.input_rate) as reader:
         anchor_number, anchor_frame = _anchor(reader, picture, anchor, progress, cancel)
+        if adapt:
+            used = adapted_model(used, reader, anchor_frame, progress, cancel)
         retargeting = Retargeting(
             used,
             picture,
@@ -142,6 +152,7 @@ def encode_track(
     *,
     model: str | Retargeter = "auto",
     anchor: int = 0,
+    adapt: bool = False,
     input_rate: Fraction | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -155,7 +166,7 @@ def encode_track(
     """
     settings = RenderOptions(device=device, precision=precision, input_rate=input_rate)
     tokens: list[Tensor] = []
-    header = _encode(source, model, anchor, settings, tokens.append, progress, cancel)
+    header = _encode(source, model, anchor, adapt, settings, tokens.append, progress, cancel)
     return TokenTrack(tokens=torch.stack(tokens), **vars(header))
 
 
@@ -165,6 +176,7 @@ def encode_track_file(
     *,
     model: str | Retargeter = "auto",
     anchor: int = 0,
+    adapt: bool = False,
     bits: int | None = None,
     overwrite: bool = False,
     input_rate: Fraction | None = None,
@@ -180,6 +192,8 @@ def encode_track_file(
         output: A ``.safetensors`` file.
         model: Name of a retargeting model, or one that is loaded.
         anchor: Number of the frame that counts as the reference's pose.
+        adapt: Whether a model that can (`imf`) learns the ways of the video first; the track then
+            carries what it learned, some 150 kB.
         bits: How finely tokens are rounded, 4 to 16; what suits their kind when None.
         overwrite: Whether an existing file may be replaced.
         input_rate: Frame rate of an image sequence.
@@ -198,7 +212,7 @@ def encode_track_file(
         raise PlanError(f"tokens are kept with {LEAST_BITS} to {MOST_BITS} bits, not {bits}")
     settings = RenderOptions(device=device, precision=precision, input_rate=input_rate)
     writer = TrackWriter(Path(output), bits=bits, overwrite=overwrite)
-    header = _encode(source, model, anchor, settings, writer.add, progress, cancel)
+    header = _encode(source, model, anchor, adapt, settings, writer.add, progress, cancel)
     writer.close(header)
     return writer.count
 
@@ -207,6 +221,7 @@ def _encode(
     source: PathLike,
     model: str | Retargeter,
     anchor: int,
+    adapt: bool,
     settings: RenderOptions,
     take: Callable[[Tensor], None],
     progress: ProgressCallback | None,
@@ -214,11 +229,13 @@ def _encode(
 ) -> TrackHeader:
     """Hand the tokens of a video over one by one, and return the rest of its track."""
     used = _model(model, settings)
-    about = used.descriptor
     with open_media(Path(source), frame_rate=settings.input_rate) as reader:
         info = reader.info
         check_frame(info.path, reader, anchor, "--anchor")
         picture = frame_tensor(reader, anchor)
+        if adapt:
+            used = adapted_model(used, reader, picture, progress, cancel)
+        about = used.descriptor
         retargeting = Retargeting(used, picture, picture)
         driving = DrivingTokens(reader, retargeting, "")
         meter = ProgressMeter("encode", driving.count, progress)
@@ -236,6 +253,7 @@ def _encode(
             source=Path(source).name,
             notes={"size": f"{info.width}x{info.height}", "anchor": str(anchor)},
             anchor_jpeg=jpeg_of(picture) if aligns else b"",
+            directions=used.directions if isinstance(used, AdaptedRetargeter) else b"",
         )
 
 
@@ -269,8 +287,7 @@ def render_track(
     _check_output(output, sources, settings)
     tokens = TrackFile(Path(track)) if isinstance(track, str | Path) else TrackTokens(track)
     header = tokens.header
-    used = _model(header.model if model is None else model, settings)
-    check_track(header, used)
+    used = model_of_track(header, _model(header.model if model is None else model, settings))
     picture = read_reference(reference, reference_frame)
     where = None if mask is None else read_mask(Path(mask), picture)
     retargeting = Retargeting.for_track(
@@ -296,6 +313,18 @@ def render_track(
         smooth=smooth,
     )
     return render_retarget(job, output, settings, progress=progress, cancel=cancel)
+
+
+def model_of_track(track: TrackHeader, model: Retargeter) -> Retargeter:
+    """Return the model that plays a track: ``model``, with what the track says it had learned.
+
+    Raises:
+        ModelError: If the track belongs to another model.
+    """
+    if track.directions and isinstance(model, AdaptingRetargeter):
+        model = model.with_directions(track.directions)
+    check_track(track, model)
+    return model
 
 
 def check_track(track: TrackHeader, model: Retargeter) -> None:

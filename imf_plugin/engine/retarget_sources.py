@@ -12,17 +12,21 @@ from torch import Tensor
 
 from imf_plugin.engine.crops import resize
 from imf_plugin.engine.pixels import to_pixels, to_tensor
-from imf_plugin.engine.progress import CancelToken, ProgressMeter
+from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
 from imf_plugin.engine.retargeting import Retargeting, likeness
 from imf_plugin.errors import PlanError
 from imf_plugin.media.read import Reader, open_media
 from imf_plugin.media.sequences import is_image, read_image
+from imf_plugin.models.retargeting import AdaptingRetargeter, Retargeter
 from imf_plugin.motion.tracks import TokenTrack, TrackHeader
 
 type Anchor = int | Literal["best"]
 
 LARGEST_REFERENCE_PIXELS = 64_000_000
 _ANCHOR_CANDIDATES = 48
+LEARNED_FRAMES = 40
+"""Frames, spread over a video, that a model adapts itself to."""
+_LEARNED_SIDE_PX = 512
 _JPEG_SIDE_PX = 192
 _JPEG_QUALITY = 80
 
@@ -112,6 +116,43 @@ def choose_anchor(
             if found > best_likeness:
                 best, best_likeness = frame.index, found
     return best, frame_tensor(reader, best)
+
+
+def adapted_model(
+    model: Retargeter,
+    reader: Reader,
+    anchor: Tensor,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Retargeter:
+    """Return the model adapted to a video, if it can learn the ways of one; else the model.
+
+    Args:
+        model: The retargeting model.
+        reader: The driving video.
+        anchor: Its anchor frame, ``[3, h, w]``.
+        progress: Called with `Progress` events of the stage ``adapt``.
+        cancel: Stops the reading.
+    """
+    if not isinstance(model, AdaptingRetargeter):
+        return model
+    count = reader.info.frame_count
+    wanted = sorted({round(place) for place in np.linspace(0, count - 1, LEARNED_FRAMES).tolist()})
+    meter = ProgressMeter("adapt", len(wanted), progress)
+    frames = []
+    for number in wanted:
+        if cancel:
+            cancel.check()
+        frames.append(_learned(frame_tensor(reader, number)))
+        meter.advance()
+    return model.adapted(torch.stack(frames), _learned(anchor))
+
+
+def _learned(frame: Tensor) -> Tensor:
+    """Return a frame no larger than `_LEARNED_SIDE_PX`, so that dozens fit into memory."""
+    shrink = min(1.0, _LEARNED_SIDE_PX / max(frame.shape[1:]))
+    height, width = (max(1, round(side * shrink)) for side in frame.shape[1:])
+    return resize(frame, (height, width)) if shrink < 1 else frame
 
 
 def frame_tensor(reader: Reader, frame: int) -> Tensor:

@@ -95,6 +95,31 @@ class PosingRetargeter(Retargeter, Protocol):
         ...
 
 
+@runtime_checkable
+class AdaptingRetargeter(Retargeter, Protocol):
+    """A retargeter that may learn the ways of one driving clip before it reads it."""
+
+    def adapted(self, frames: Tensor, anchor: Tensor) -> "AdaptedRetargeter":
+        """Return a model for the clip of frames ``[T, 3, h, w]``, counted from its anchor.
+
+        Args:
+            frames: Some dozens, spread over the clip.
+            anchor: ``[3, h, w]``.
+        """
+        ...
+
+    def with_directions(self, packed: bytes) -> "AdaptedRetargeter":
+        """Return the model that had learned these `AdaptedRetargeter.directions`."""
+        ...
+
+
+@runtime_checkable
+class AdaptedRetargeter(Retargeter, Protocol):
+    """A retargeter that has learned the ways of one clip; its tracks carry what it learned."""
+
+    directions: bytes
+
+
 def check_picture(picture: Tensor, what: str) -> Tensor:
     """Return a picture after checking it.
 

@@ -74,6 +74,8 @@ class TrackWriter:
         tensors = {"anchor": _as_array(lzma.compress(anchor, lzma.FORMAT_ALONE))}
         if header.anchor_jpeg:
             tensors["anchor_jpeg"] = _as_array(header.anchor_jpeg)
+        if header.directions:
+            tensors["directions"] = _as_array(header.directions)
         tensors |= {f"tokens {i:06}": _as_array(chunk) for i, chunk in enumerate(self._chunks)}
         temporary = self._path.with_name(f".{self._path.name}.tmp")
         try:
@@ -110,7 +112,10 @@ class TrackFile:
                 names = list(stored.keys())
                 shape = tuple(int(side) for side in about["shape"].split())
                 anchor = lzma.decompress(stored.get_tensor("anchor").tobytes())
-                jpeg = stored.get_tensor("anchor_jpeg").tobytes() if "anchor_jpeg" in names else b""
+                jpeg, directions = (
+                    stored.get_tensor(name).tobytes() if name in names else b""
+                    for name in ("anchor_jpeg", "directions")
+                )
             self.count = int(about["frames"])
             self.header = TrackHeader(
                 anchor_token=torch.from_numpy(np.frombuffer(anchor, np.float32).copy()).reshape(
@@ -126,6 +131,7 @@ class TrackFile:
                     if name.startswith("note ")
                 },
                 anchor_jpeg=jpeg,
+                directions=directions,
             )
         except (SafetensorError, lzma.LZMAError, KeyError, ValueError, OSError) as error:
             raise self._damaged(error) from None

@@ -33,6 +33,8 @@ class TrackHeader:
     """More about it, for people to read."""
     anchor_jpeg: bytes = b""
     """A small picture of the anchor frame, for models that align it with the reference."""
+    directions: bytes = b""
+    """What the model had learned of the clip before it was encoded; empty for most models."""
 
     @property
     def numbers_per_frame(self) -> int:

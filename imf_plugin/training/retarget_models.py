@@ -12,6 +12,14 @@ from imf_plugin.training.checkpoint import load_checkpoint
 
 GUESS = ":guess"
 """Behind a checkpoint or ``imf``: tokens as the encoder reads them, not fitted."""
+ADAPTED = ":adapted"
+"""Behind ``imf``: adapted to frames of the clip that are not scored."""
+AS_RETARGET = ":retarget"
+"""Behind ``imf``: adapted to frames spread over the clip as `imf retarget` does, scored or not."""
+
+REDUCED = "transport-32/"
+"""In front of a folder of clips: `transport` along 32 main directions of their motion. Without a
+folder, and with one of the two endings above, along those of the clip."""
 
 
 def named_retargeter(name: str) -> Retargeter:
@@ -20,7 +28,12 @@ def named_retargeter(name: str) -> Retargeter:
     Raises:
         ModelError: If there is no such model or checkpoint.
     """
-    plain = name.removesuffix(GUESS)
+    plain = name.removesuffix(GUESS).removesuffix(ADAPTED).removesuffix(AS_RETARGET)
+    if plain.startswith(REDUCED):
+        from imf_plugin.training.retarget_reports.reduced import ReducedTransport, read_folder
+
+        folder = plain.removeprefix(REDUCED)
+        return read_folder(Path(folder), 256) if folder else ReducedTransport(None)
     fit = None if name.endswith(GUESS) else FitOptions()
     if (Path(plain) / "facts.json").exists():
         network = checkpoint_network(Path(plain))

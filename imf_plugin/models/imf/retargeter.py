@@ -15,6 +15,7 @@ from torch import Tensor
 
 from imf_plugin.errors import ModelError
 from imf_plugin.models.base import ModelDescriptor
+from imf_plugin.models.imf.adapted import AdaptedImf
 from imf_plugin.models.imf.compact import CompactImf, CompactReference, shown
 from imf_plugin.models.imf.config import COMPACT, CompactConfig
 from imf_plugin.models.imf.fitting import FitAnchor, FitOptions, fit_anchor, fit_token, guessed
@@ -113,6 +114,14 @@ class ImfRetargeter:
         self._anchor: tuple[Tensor, FitAnchor] | None = None
 
     @torch.no_grad()
+    def adapted(self, frames: Tensor, anchor: Tensor) -> AdaptedImf:
+        """Return a model for the clip of frames ``[T, 3, h, w]``, counted from its anchor."""
+        return AdaptedImf.learned(frames, anchor, self.descriptor)
+
+    def with_directions(self, packed: bytes) -> AdaptedImf:
+        """Return the model that had learned these directions."""
+        return AdaptedImf(packed, self.descriptor)
+
     def encode_reference(self, image: Tensor, anchor: Tensor | None = None) -> ReferenceState:
         """Read the features and the token of a picture ``[3, H, W]``; the anchor is not needed.
 

@@ -24,6 +24,8 @@ SOFTNESS = {"same": 0.0, "features": 0.0, "faces": 1.5, "centred": 0.8}
 """By how many control points motion is blurred for each kind of alignment: where anchor and
 reference show different things, the details of one outline only dent the other."""
 _RATIO = 0.75
+_COPY_ASPECT, _COPY_MEAN, _COPY_MOST = 0.02, 2.5, 14
+"""By how much a copy's aspect, its pixels on average and all but 1 % of them may differ."""
 _LARGEST_ZOOM = 6.0
 
 
@@ -51,6 +53,10 @@ def align(driving: Grey, reference: Grey) -> Alignment:
     """Find where the driving anchor lies in the reference, both ``[H, W]`` grey pictures."""
     if np.array_equal(driving, reference):
         return Alignment(matrix=np.eye(2, 3), kind="same")
+    if _is_copy(driving, reference):
+        # A JPEG of it, say: matched features would be off by parts of a pixel.
+        matrix = _zooming(driving.shape, reference.shape)[:2]
+        return Alignment(matrix=matrix, kind="same")
     small_driving, small_reference = _reduced(driving), _reduced(reference)
     found = _by_features(small_driving, small_reference) or _by_faces(
         small_driving, small_reference
@@ -61,6 +67,23 @@ def align(driving: Grey, reference: Grey) -> Alignment:
     zoom_out = _zooming(small_reference.shape, reference.shape)
     matrix = zoom_out @ np.vstack([found.matrix, [0, 0, 1]]) @ zoom_in
     return Alignment(matrix=np.asarray(matrix[:2], np.float64), kind=found.kind)
+
+
+def _is_copy(driving: Grey, reference: Grey) -> bool:
+    """Return whether one picture is the other in another size or another encoding."""
+    height, width = (min(one, two) for one, two in zip(driving.shape, reference.shape, strict=True))
+    if abs(driving.shape[0] * reference.shape[1] / (driving.shape[1] * reference.shape[0]) - 1) > (
+        _COPY_ASPECT
+    ):
+        return False
+    one, two = (
+        cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+        for grey in (driving, reference)
+    )
+    difference = np.asarray(cv2.absdiff(one, two))
+    return float(difference.mean()) < _COPY_MEAN and float(np.percentile(difference, 99)) < (
+        _COPY_MOST
+    )
 
 
 def centred(driving: tuple[int, ...], reference: tuple[int, ...]) -> Alignment:

@@ -11,8 +11,10 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.engine.retarget_sources import LEARNED_FRAMES
+from imf_plugin.models.retargeting import AdaptingRetargeter, Retargeter
 from imf_plugin.training.footage import VIDEO_SUFFIXES
+from imf_plugin.training.retarget_models import ADAPTED, AS_RETARGET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +38,14 @@ def report(
     yield f"{'PSNR dB / SSIM / flicker':36s}" + "".join(f"{name[-22:]:>24s}" for name in names)
     table: list[list[Reenactment]] = []
     for path in clips_in(paths):
-        clip = squares(path, frames, side)
+        every = squares(path, 10_000, side)
+        chosen = spread(len(every), frames)
+        clip = every[chosen]
         if len(clip) < 2:
             continue
         row = [measured(clip[:1].expand(len(clip) - 1, -1, -1, -1), clip)]
-        row += [reenact(model, clip) for model in models.values()]
+        for name, model in models.items():
+            row.append(reenact(_adapted(name, model, every, chosen), clip))
         table.append(row)
         yield f"{path.stem[:35]:36s}" + "".join(_cell(cell) for cell in row)
     if not table:
@@ -51,7 +56,8 @@ def report(
     for column, name in enumerate(names[1:], start=1):
         gains = [row[column].psnr_db - row[0].psnr_db for row in table]
         yield (
-            f"{name}: {np.mean(gains):+.2f} dB over the copy, least {min(gains):+.2f}, "
+            f"{name}: {models[name].token_shape} numbers a frame, "
+            f"{np.mean(gains):+.2f} dB over the copy, least {min(gains):+.2f}, "
             f"3 dB or more on {sum(gain >= 3 for gain in gains)} of {len(gains)} clips; "
             f"{means[column].encode_seconds:.3f} s to encode, "
             f"{means[column].render_seconds:.3f} s to render a frame"
@@ -80,9 +86,25 @@ def squares(path: Path, count: int, side: int) -> Tensor:
             top, left = (height - least) // 2, (width - least) // 2
             cut = picture[top : top + least, left : left + least]
             pictures.append(cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA))
-    chosen = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
-    stacked = np.stack([pictures[number] for number in chosen])
+    stacked = np.stack([pictures[number] for number in spread(len(pictures), count)])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Return at most ``count`` numbers below ``length``, evenly spread, the first and last too."""
+    places = np.linspace(0, length - 1, min(count, length)).round().astype(int)
+    return [int(place) for place in places]
+
+
+def _adapted(name: str, model: Retargeter, every: Tensor, scored: Sequence[int]) -> Retargeter:
+    """Return the model adapted to a clip, if its name asks for that."""
+    if not isinstance(model, AdaptingRetargeter) or not name.endswith((ADAPTED, AS_RETARGET)):
+        return model
+    others = [number for number in range(len(every)) if number not in scored]
+    if name.endswith(AS_RETARGET) or not others:
+        others = list(range(len(every)))
+    learned = [others[place] for place in spread(len(others), LEARNED_FRAMES)]
+    return model.adapted(every[learned], every[0])
 
 
 def reenact(model: Retargeter, clip: Tensor) -> Reenactment:

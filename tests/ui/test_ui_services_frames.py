@@ -109,7 +109,7 @@ def test_random_frames_are_those_of_reading_on(
     for index in map(int, random.integers(0, len(truth), 40)):
         services.cache.clear()
         key = source_key(services.media.identity(str(path)), index, 1)
-        services.media.want_frame(FrameWish(path=str(path), index=index))
+        services.media.want_frame(FrameWish(path=str(path), index=index), wanter="test")
         wait_until(lambda key=key: key in services.cache)
         assert np.array_equal(services.cache.get(key), truth[index])  # type: ignore[arg-type]
 
@@ -125,6 +125,20 @@ def test_only_the_newest_wish_is_read(opened: Build, wait_until: Wait) -> None:
         services.media.want_frame(FrameWish(path=path, index=index))
     wait_until(lambda: 199 in read)
     assert len(read) < 60
+
+
+def test_a_wish_of_one_wanter_is_not_lost_to_the_wish_of_another(
+    opened: Build, wait_until: Wait
+) -> None:
+    services = opened(count=60)
+    path = services.session.document.clip().media.path
+    read: list[int] = []
+    services.media.frameReady.connect(lambda where, index, scale: read.append(index))
+    # In one breath, so that the thread that reads has not begun the first.
+    services.media.want_frame(FrameWish(path=path, index=40), wanter="retarget")
+    for index in (20, 30, 50):
+        services.media.want_frame(FrameWish(path=path, index=index))
+    wait_until(lambda: {40, 50} <= set(read))
 
 
 def test_a_file_that_is_none_is_explained_with_a_way_out(

@@ -38,7 +38,7 @@ def _timed_read(made: Services, path: str, index: int) -> float:
 
     made.media.frameReady.connect(note)
     began = time.perf_counter()
-    made.media.want_frame(FrameWish(path=path, index=index))
+    made.media.want_frame(FrameWish(path=path, index=index), wanter="measure")
     wait(lambda: key in made.cache and arrived)
     made.media.frameReady.disconnect(note)
     return (arrived[-1] - began) * 1000

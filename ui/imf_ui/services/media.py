@@ -90,9 +90,9 @@ class MediaService(QObject):
         """Open media that is made first, in the thread that opens."""
         self._opening.add(lambda: self._open(make()))
 
-    def want_frame(self, wish: FrameWish) -> None:
-        """Ask for a frame now; a wish that was not begun yet is forgotten."""
-        self._scrub.want([wish])
+    def want_frame(self, wish: FrameWish, wanter: str = "viewer") -> None:
+        """Ask for a frame now; a wish of the same wanter that was not begun yet is forgotten."""
+        self._scrub.want([wish], wanter)
 
     def want_ahead(self, wishes: Sequence[FrameWish]) -> None:
         """Ask for frames that will be needed soon; replaces what was asked before."""
@@ -216,7 +216,7 @@ class _Readers:
 
 
 class _Reading:
-    """A thread that reads the wishes of the latest list, in its order."""
+    """A thread that reads the wishes of everybody's latest list, in its order."""
 
     def __init__(
         self,
@@ -226,20 +226,30 @@ class _Reading:
     ) -> None:
         self._read = read
         self._open_reader = open_reader
-        self._wishes: list[FrameWish] = []
+        self._wishes: dict[str, list[FrameWish]] = {}
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def want(self, wishes: list[FrameWish]) -> None:
+    def want(self, wishes: list[FrameWish], wanter: str = "") -> None:
         with self._changed:
-            self._wishes = wishes
+            self._wishes.pop(wanter, None)
+            if wishes:
+                self._wishes[wanter] = wishes
             self._changed.notify()
+
+    def _next_wish(self) -> FrameWish:
+        """Take the first wish of the one who asked first and still waits."""
+        wanter, wishes = next(iter(self._wishes.items()))
+        wish = wishes.pop(0)
+        if not wishes:
+            del self._wishes[wanter]
+        return wish
 
     def stop(self) -> None:
         with self._changed:
-            self._stopped, self._wishes = True, []
+            self._stopped, self._wishes = True, {}
             self._changed.notify()
         self._thread.join(5)
 
@@ -251,7 +261,7 @@ class _Reading:
                     self._changed.wait()
                 if self._stopped:
                     break
-                wish = self._wishes.pop(0)
+                wish = self._next_wish()
             try:
                 self._read(readers, wish)
             except RuntimeError:

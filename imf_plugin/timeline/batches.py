@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from imf_plugin.errors import PlanError
-from imf_plugin.timeline.plan import OnCut, PlannedFrame, make_frames
+from imf_plugin.timeline.plan import Beyond, OnCut, PlannedFrame, make_frames
 from imf_plugin.timeline.timemap import MAXIMUM_FRAMES, Moment, SourceTiming, TimeMap
 
 
@@ -78,21 +78,52 @@ def plan_batch(
             f"this would make {length:,} frames, above the {MAXIMUM_FRAMES:,} a batch may have; "
             "lower the factor or the rate"
         )
-    slots = count + (ending is Ending.LOOP)
+    if ending is Ending.LOOP:
+        return _plan_loop(count, factor, length, tuple(cuts), on_cut)
+    timing, moments = _evenly(count, factor, length)
+    return make_frames(timing, moments, cuts=cuts, on_cut=on_cut)
+
+
+def _plan_loop(
+    count: int, factor: Fraction, length: int, cuts: tuple[int, ...], on_cut: OnCut
+) -> tuple[PlannedFrame, ...]:
+    """Plan a batch as if its last picture came before it and its first two after it."""
+    timing, moments = _evenly(count + 3, factor, length, first=1)
+    again = [cut + count for cut in cuts if cut <= 1]
+    frames = make_frames(timing, moments, cuts=[cut + 1 for cut in [*cuts, *again]], on_cut=on_cut)
+
+    def around(number: int) -> int:
+        return (number - 1) % count
+
+    def beyond(one: Beyond | None) -> Beyond | None:
+        return one and replace(one, keyframe=around(one.keyframe))
+
+    return tuple(
+        replace(
+            frame,
+            before=around(frame.before),
+            after=around(frame.after),
+            earlier=beyond(frame.earlier),
+            later=beyond(frame.later),
+        )
+        for frame in frames
+    )
+
+
+def _evenly(
+    count: int, factor: Fraction, length: int, *, first: int = 0
+) -> tuple[SourceTiming, TimeMap]:
+    """Return the timing of pictures one unit apart, and moments that go through them evenly."""
     timing = SourceTiming(
-        frame_times=tuple(Fraction(number) for number in range(slots)), duration=Fraction(slots)
+        frame_times=tuple(Fraction(number) for number in range(count)), duration=Fraction(count)
     )
     moments = TimeMap(
         moments=[
-            Moment(time=Fraction(number), source_time=number / factor) for number in range(length)
+            Moment(time=Fraction(number), source_time=first + number / factor)
+            for number in range(length)
         ],
         duration=Fraction(length),
         frame_rate=Fraction(1),
         audio=(),
     )
-    frames = make_frames(timing, moments, cuts=cuts, on_cut=on_cut)
-    if ending is not Ending.LOOP:
-        return frames
-    return tuple(
-        replace(frame, before=frame.before % count, after=frame.after % count) for frame in frames
-    )
+    return timing, moments

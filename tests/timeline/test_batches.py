@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ def test_a_batch_becomes_as_many_pictures_as_announced(
 ) -> None:
     frames = plan_batch(count, factor, ending=ending)
     assert len(frames) == batch_length(count, factor, ending)
-    assert all(0 <= index < count for frame in frames for index in (frame.before, frame.after))
+    assert all(0 <= index < count for frame in frames for index in frame.keyframes)
 
 
 @given(count=st.integers(2, 12), length=st.integers(2, 60), ending=st.sampled_from(Ending))
@@ -47,6 +48,21 @@ def test_kept_duration_holds_the_last_picture() -> None:
 def test_a_loop_moves_on_into_the_first_picture() -> None:
     last = plan_batch(3, Fraction(2), ending=Ending.LOOP)[-1]
     assert (last.before, last.after, last.timestep) == (2, 0, Fraction(1, 2))
+
+
+def test_the_motion_of_a_loop_follows_its_pictures_round_the_seam() -> None:
+    frames = plan_batch(5, Fraction(2), ending=Ending.LOOP)[1::2]
+    assert [frame.keyframes for frame in frames] == [
+        *((4, 0, 1, 2), (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 0), (3, 4, 0, 1)),
+    ]
+
+
+@given(count=st.integers(3, 9), cut=st.integers(1, 8))
+def test_the_motion_of_a_loop_follows_no_picture_of_another_shot(count: int, cut: int) -> None:
+    cut = min(cut, count - 1)
+    for frame in plan_batch(count, Fraction(2), ending=Ending.LOOP, cuts=(cut,)):
+        path = frame.keyframes
+        assert all(second != cut for _, second in pairwise(path))
 
 
 def test_nothing_is_made_across_a_cut() -> None:

@@ -12,14 +12,13 @@ from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QApplication
 
 from imf_plugin.media.read import open_media
-from imf_plugin.timeline.plan import Decision, PlannedFrame
+from imf_plugin.timeline.plan import Beyond, Decision, PlannedFrame
 from imf_ui.model.curve_edits import at_speed, with_key, with_key_speed
 from imf_ui.model.document import Marks
 from imf_ui.model.errors import ErrorCode, Explained
-from imf_ui.model.ops import SetCurve, SetMarks, SetRender
-from imf_ui.model.presets import apply_preset, preset_named
+from imf_ui.model.ops import Macro, SetCurve, SetCuts, SetMarks, SetRender
 from imf_ui.services.app_services import Services
-from imf_ui.services.framecache import FrameCache, FrameKey, source_key
+from imf_ui.services.framecache import FrameCache, FrameKey, key_of, source_key
 from imf_ui.services.images import image_of_bgra
 from imf_ui.services.media import FrameWish
 from imf_ui.services.pictures import bgra_of
@@ -274,15 +273,30 @@ def test_a_crash_of_the_engine_is_told_and_the_next_frame_is_made(
 def test_a_preview_at_full_size_is_the_exported_frame_to_the_bit(
     opened: Build, wait_until: Wait, tmp_path: Path
 ) -> None:
-    services = opened(None, count=10)
+    # Two shots, so that frames beside the cut have keyframes beyond them on one side only.
+    services = opened(None, count=10, seeds=[1] * 5 + [2] * 5, speed_px=3.0)
     seen = Viewer(services)
     clip = services.session.document.clip()
-    curve = apply_preset(preset_named("slow_quarter"), clip.curve, clip.media.duration)
-    services.session.do(SetCurve(id=clip.id, curve=curve))
-    count = services.session.schedule().count  # type: ignore[union-attr]
-    numbers = [0, count // 3, count // 2, count - 2]
+    services.session.do(
+        Macro(
+            ops=(
+                SetCuts(id=clip.id, cuts=replace(clip.cuts, manual=(5,))),
+                SetCurve(id=clip.id, curve=at_speed(F(3, 8), 0, clip.media.duration)),
+            ),
+            name_of_edit="Two shots, slowly",
+        )
+    )
+    schedule = services.session.schedule()
+    assert schedule is not None
+    frames = [schedule.frame(number) for number in range(schedule.count)]
+    made = [n for n, frame in enumerate(frames) if frame.decision is Decision.INTERPOLATE]
+    # Without context, with it on one side and on both; a held frame at the cut; a real one.
+    sides = {(frames[n].earlier is None, frames[n].later is None): n for n in made}
+    assert len(sides) >= 3
+    held = [n for n, frame in enumerate(frames) if frame.decision is Decision.HOLD]
+    numbers = [*sides.values(), *held[:1], 0]
     found = {}
-    for number in numbers:
+    for number in numbers[::-1]:
         services.player.seek(number)
         wait_until(lambda number=number: seen.sees(number))
         found[number] = pixels(seen.result)[..., 2::-1]
@@ -292,6 +306,16 @@ def test_a_preview_at_full_size_is_the_exported_frame_to_the_bit(
     with open_media(tmp_path / "frames") as reader:
         for number, picture in found.items():
             assert np.array_equal(reader.frame(number).rgb(), picture), number
+
+
+def test_frames_with_other_keyframes_beyond_them_are_other_pictures() -> None:
+    alone = PlannedFrame(
+        time=F(0), before=3, after=4, timestep=F(1, 2), decision=Decision.INTERPOLATE, reason=""
+    )
+    between = replace(alone, earlier=Beyond(keyframe=2, distance=F(1)))
+    assert key_of(alone, "clip", "flow", 1) != key_of(between, "clip", "flow", 1)
+    blended = replace(between, decision=Decision.BLEND)
+    assert key_of(blended, "clip", "flow", 1) == key_of(blended.without_context(), "clip", "", 1)
 
 
 def player_with(services: Services) -> tuple[Player, FakeClock, list[int]]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from imf_plugin.timeline.plan import Decision, PlannedFrame
+from imf_plugin.timeline.plan import Beyond, Decision, PlannedFrame
 
 DEFAULT_BUDGET_BYTES = 1024 * 2**20
 
@@ -31,19 +31,27 @@ class FrameKey:
     """What made it: a model with its options, ``blend``, or ``""`` for source frames."""
     scale: int
     """1, 2 or 4."""
+    earlier: Beyond | None = None
+    """The keyframe before ``before``, where it has a say in the picture."""
+    later: Beyond | None = None
+    """The keyframe after ``after``, likewise."""
 
 
 def key_of(frame: PlannedFrame, source: str, maker: str, scale: int) -> FrameKey:
     """Return the key of what an output frame shows."""
     if frame.decision in (Decision.REAL, Decision.HOLD):
         return source_key(source, frame.before, scale)
+    if frame.decision is Decision.BLEND:
+        frame, maker = frame.without_context(), "blend"
     return FrameKey(
         source=source,
         before=frame.before,
         after=frame.after,
         timestep=frame.timestep,
-        maker="blend" if frame.decision is Decision.BLEND else maker,
+        maker=maker,
         scale=scale,
+        earlier=frame.earlier,
+        later=frame.later,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imf_plugin.engine.keyframes import KeyframeSource
 from imf_plugin.media.read import Reader, open_media
-from imf_plugin.timeline.plan import Decision, PlannedFrame
+from imf_plugin.timeline.plan import Beyond, Decision, PlannedFrame
 from imf_ui.services.faking import Faults
 from imf_ui.services.pictures import bgra_of, reduced
 
@@ -27,6 +27,8 @@ class MakeRequest:
     after: int
     timestep: Fraction
     decision: Decision
+    earlier: Beyond | None
+    later: Beyond | None
     scale: int
     model: str
     device: str
@@ -42,12 +44,30 @@ class MakeRequest:
             after=command["after"],
             timestep=Fraction(command["timestep"]),
             decision=Decision(command["decision"]),
+            earlier=_beyond(command["earlier"]),
+            later=_beyond(command["later"]),
             scale=command["scale"],
             model=command["model"],
             device=command["device"],
             precision=command["precision"],
             tile=command["tile"],
         )
+
+
+def command_of(frame: PlannedFrame) -> dict[str, Any]:
+    """Return what a command says of the frame that it asks for."""
+    return {
+        "before": frame.before,
+        "after": frame.after,
+        "timestep": str(frame.timestep),
+        "decision": frame.decision.value,
+        "earlier": frame.earlier and [frame.earlier.keyframe, str(frame.earlier.distance)],
+        "later": frame.later and [frame.later.keyframe, str(frame.later.distance)],
+    }
+
+
+def _beyond(data: list[Any] | None) -> Beyond | None:
+    return Beyond(keyframe=data[0], distance=Fraction(data[1])) if data else None
 
 
 class Maker:
@@ -74,6 +94,8 @@ class Maker:
             timestep=request.timestep,
             decision=request.decision,
             reason="",
+            earlier=request.earlier,
+            later=request.later,
         )
         for _, made in maker.make([frame]):
             if made is None:

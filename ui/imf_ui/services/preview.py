@@ -15,6 +15,7 @@ from imf_ui.model.errors import Explained, explain
 from imf_ui.model.schedule import Schedule
 from imf_ui.services.framecache import FrameCache, FrameKey, key_of, source_key
 from imf_ui.services.images import image_of_bgra
+from imf_ui.services.making import command_of
 from imf_ui.services.media import FrameWish, MediaService
 from imf_ui.services.session import Session
 from imf_ui.services.worker import WorkerClient
@@ -251,10 +252,7 @@ class PreviewScheduler(QObject):
         command = {
             "cmd": "make",
             "source": media.path,
-            "before": frame.before,
-            "after": frame.after,
-            "timestep": str(frame.timestep),
-            "decision": frame.decision.value,
+            **command_of(frame),
             "scale": self.scale,
             "model": render.model,
             "device": render.device,

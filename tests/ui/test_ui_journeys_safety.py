@@ -304,7 +304,7 @@ def test_journey_27_a_picture_is_moved_by_a_video(
     window = editor()
     window.trigger("screen_retarget")
     window.retarget.take([str(picture), str(make_clip("drive.mp4", count=4))])
-    assert window.retarget.reference.view.images()[1] is not None
+    wait_until(lambda: window.retarget.reference.view.images()[1] is not None)
     wait_until(lambda: window.retarget.result.view.images()[1] is not None)
     assert window.retarget.export_button.isEnabled()
     stack = window.session.undo_stack

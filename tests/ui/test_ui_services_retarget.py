@@ -39,9 +39,11 @@ def setup(
     return RetargetSetup(reference=str(reference), driving=str(driving), anchor=0)
 
 
+@pytest.mark.parametrize("mode", ["relative", "absolute"])
 def test_the_live_result_moves_and_is_the_exported_one(
-    services: Services, setup: RetargetSetup, wait_until: Wait, tmp_path: Path
+    mode: str, services: Services, setup: RetargetSetup, wait_until: Wait, tmp_path: Path
 ) -> None:
+    setup = replace(setup, mode=mode, anchor=None)
     shown: list[tuple[int, QImage, QImage]] = []
     failures: list[Explained] = []
     services.retarget.frameReady.connect(

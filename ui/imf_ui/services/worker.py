@@ -19,7 +19,7 @@ _QUIET_MS = 60_000
 
 type OnEvent = Callable[[dict[str, Any]], None]
 
-FINAL = frozenset({"frame", "done", "analysed", "error"})
+FINAL = frozenset({"frame", "motion", "done", "analysed", "error"})
 """Events after which a request is over."""
 
 

@@ -31,7 +31,7 @@ class Worker:
         self._commands: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ring: RingWriter | None = None
         self._maker: Any = None
-        self._retargeting: Any = None
+        self._animator: Any = None
         self._tasks: dict[int, Any] = {}
         self._dropped: set[int] = set()
 
@@ -56,6 +56,7 @@ class Worker:
             "retarget": self._start_task,
             "analyse": self._start_task,
             "animate": self._animate,
+            "motion": self._read_motion,
         }
         while (command := self._commands.get()) is not None:
             number = command.get("id", 0)
@@ -128,11 +129,22 @@ class Worker:
         self._send_picture(command["id"], self._maker.make(MakeRequest.of(command)))
 
     def _animate(self, command: dict[str, Any]) -> None:
+        animator = self._the_animator()
+        self._send_picture(command["id"], animator.picture(command["setup"], command["frame"]))
+
+    def _read_motion(self, command: dict[str, Any]) -> None:
+        """Tell how far frames are from the anchor; of all that were read, the rows, if asked."""
+        animator, setup = self._the_animator(), command["setup"]
+        lengths = animator.lengths(setup, command["frames"])
+        rows = animator.rows(setup, command["all"]) if command["all"] else []
+        self.send("motion", id=command["id"], lengths=lengths, rows=rows, anchor=animator.anchor)
+
+    def _the_animator(self) -> Any:
         from imf_ui.services.animating import Animator
 
-        if self._retargeting is None or self._retargeting.setup != command["setup"]:
-            self._retargeting = Animator(command["setup"])
-        self._send_picture(command["id"], self._retargeting.picture(command["frame"]))
+        if self._animator is None:
+            self._animator = Animator()
+        return self._animator
 
     def _send_picture(self, number: int, picture: Any) -> None:
         assert self._ring is not None  # the editor sends the ring first

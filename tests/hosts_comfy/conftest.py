@@ -1,10 +1,14 @@
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -36,6 +40,50 @@ def standin() -> Any:
 def server_module() -> Any:
     """The module that starts a real ComfyUI."""
     return _module("imf_comfy_server", HERE / "server.py")
+
+
+DEMO_FRAMES, DEMO_WIDTH, DEMO_HEIGHT, DEMO_RATE = 7, 128, 96, 24
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, texture: Callable[..., Any], server_module: Any
+) -> Iterator[Any]:
+    """A running ComfyUI with this pack, and inputs: ``imf_demo.mp4`` and pictures of it."""
+    if not {"COMFYUI_DIR", "COMFYUI_PYTHON"} <= set(os.environ):
+        pytest.skip("no ComfyUI to test with: set COMFYUI_DIR and COMFYUI_PYTHON")
+    base = tmp_path_factory.mktemp("comfyui")
+    made = server_module.Server(
+        Path(os.environ["COMFYUI_DIR"]), os.environ["COMFYUI_PYTHON"], HERE.parents[1], base
+    )
+    pictures = [texture(number, DEMO_WIDTH, DEMO_HEIGHT, 3.0) for number in range(DEMO_FRAMES)]
+    _write_demo(base / "input" / "imf_demo.mp4", pictures)
+    cv2.imwrite(str(base / "input" / "imf_reference.png"), pictures[0])
+    for number in range(4):
+        cv2.imwrite(str(base / "input" / f"imf_{number}.png"), pictures[number][..., ::-1])
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def known(server: Any) -> Any:
+    """The nodes of the running ComfyUI."""
+    return server.get("/object_info")
+
+
+def _write_demo(path: Path, pictures: list[Any]) -> None:
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", DEMO_RATE, {"crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = DEMO_WIDTH, DEMO_HEIGHT, "yuv420p"
+        sound: Any = container.add_stream("aac", 48000, layout="stereo")
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+        tone = np.zeros((2, 48000 * DEMO_FRAMES // DEMO_RATE), np.float32)
+        frame = av.AudioFrame.from_ndarray(tone, "fltp", "stereo")
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ class Server:
         self.base = base
         for name in ("custom_nodes", "models/frame_interpolation", "input", "output", "user"):
             (base / name).mkdir(parents=True)
+        make_random_weights(comfyui, python, base / "models" / "frame_interpolation")
         (base / "custom_nodes" / "imf_plugin").symlink_to(pack)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -134,6 +135,86 @@ class Server:
         }
 
 
+_RANDOM_WEIGHTS = """
+import sys
+from pathlib import Path
+import comfy.cli_args
+comfy.cli_args.args.cpu = True
+import torch
+from safetensors.torch import save_file
+from comfy_extras.frame_interpolation_models.film_net import FILMNet
+from comfy_extras.frame_interpolation_models.ifnet import IFNet
+torch.manual_seed(0)
+rife = IFNet(head_ch=4, channels=[192, 128, 96, 64, 32])
+made = {"film_net_fp16": FILMNet(), "rife_random": rife}
+for name, network in made.items():
+    for weight in network.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.kaiming_normal_(weight, a=0.2)
+        else:
+            torch.nn.init.constant_(weight, 0.1)
+    if name.startswith("film"):
+        # Pictures of a medium grey, so that clamping them to 0..1 hides little.
+        torch.nn.init.normal_(network.fuse.output_conv.weight, std=0.02)
+        torch.nn.init.constant_(network.fuse.output_conv.bias, 0.5)
+    state = {key: value.detach().half().contiguous() for key, value in network.state_dict().items()}
+    save_file(state, str(Path(sys.argv[1]) / f"{name}.safetensors"))
+"""
+FILM, RIFE = "film_net_fp16.safetensors", "rife_random.safetensors"
+
+
+def make_random_weights(comfyui: Path, python: str, folder: Path) -> None:
+    """Write random weights of ComfyUI's own FILM and RIFE, if it has these networks."""
+    if not (comfyui / "comfy_extras" / "frame_interpolation_models").is_dir():
+        return
+    subprocess.run(
+        [python, "-s", "-c", _RANDOM_WEIGHTS, str(folder)],
+        cwd=comfyui,
+        check=True,
+        capture_output=True,
+        timeout=_START_SECONDS,
+    )
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    """Return a node of a workflow in API format."""
+    return {"class_type": kind, "inputs": inputs}
+
+
+def pictures_in(names: list[str]) -> dict[str, Any]:
+    """Return nodes that load pictures and join them to the batch of the node ``batch``."""
+    nodes = {f"picture{n}": node("LoadImage", image=name) for n, name in enumerate(names)}
+    joined = "picture0"
+    for number in range(1, len(names)):
+        step = "batch" if number == len(names) - 1 else f"batch{number}"
+        nodes[step] = node("ImageBatch", image1=[joined, 0], image2=[f"picture{number}", 0])
+        joined = step
+    return nodes
+
+
+def slow_motion(**inputs: Any) -> dict[str, Any]:
+    """Return a workflow with Slow Motion (IMF): twice the frames of ``imf_demo.mp4``, saved."""
+    given = {
+        "model": ["1", 0],
+        "images": ["3", 0],
+        "retime": "multiplier",
+        "retime.factor": 2,
+        "source_fps": 24,
+        "timing": "smoother (same duration)",
+        "end_mode": "between (ends with the last image)",
+        "loop": False,
+        "scene_cuts": "off",
+        **inputs,
+    }
+    return {
+        "1": node("IMF_LoadModel", model_name="builtin/flow"),
+        "2": node("LoadVideo", file="imf_demo.mp4"),
+        "3": node("GetVideoComponents", video=["2", 0]),
+        "4": node("IMF_SlowMotion", **given),
+        "5": node("SaveImage", images=["4", 0], filename_prefix="slow"),
+    }
+
+
 def to_prompt(workflow: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """Return a UI workflow in API format, as the frontend sends it.
 
@@ -146,15 +227,18 @@ def to_prompt(workflow: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]
     for node in workflow["nodes"]:
         if node["type"] not in known:
             continue
-        inputs: dict[str, Any] = {}
-        values = list(node.get("widgets_values") or [])
-        for one in _choices_first(node["inputs"]):
-            if "widget" in one and values:
-                inputs[one["name"]] = values.pop(0)
+        inputs = stored_values(node)
+        for one in node["inputs"]:
             if one.get("link") is not None:
                 inputs[one["name"]] = links[one["link"]]
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
+
+
+def stored_values(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that a node of a UI workflow holds, by the names of their inputs."""
+    names = [one["name"] for one in _choices_first(node["inputs"]) if "widget" in one]
+    return dict(zip(names, node.get("widgets_values") or [], strict=False))
 
 
 def _choices_first(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

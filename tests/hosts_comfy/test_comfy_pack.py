@@ -116,6 +116,35 @@ def test_examples_use_nodes_and_inputs_that_exist(path: Path, node_classes: dict
             assert {one["name"] for one in node["inputs"]} <= known | {"curve"}
 
 
+def _bad_values(schema: Any, given: dict[str, Any]) -> list[str]:
+    """Return the inputs whose stored value the node does not have."""
+    bad = []
+    for one in schema.inputs:
+        options, value = one.options.get("options"), given.get(one.id)
+        if one.io_type == "DYNAMIC":
+            chosen = [option for option in options if option.key == value]
+            names = {f"{one.id}.{inner.id}" for option in chosen for inner in option.inputs}
+            stored = {name for name in given if name.startswith(f"{one.id}.")}
+            if not chosen or names != stored:
+                bad.append(one.id)
+        elif options and isinstance(value, str) and value not in options:
+            bad.append(one.id)
+    return bad
+
+
+@pytest.mark.parametrize("path", WORKFLOWS + BLUEPRINTS, ids=lambda path: path.stem)
+def test_stored_values_are_ones_that_the_nodes_have(
+    path: Path, node_classes: dict[str, Any], server_module: Any
+) -> None:
+    workflow = json.loads(path.read_text())
+    inner = (workflow.get("definitions") or {}).get("subgraphs", [])
+    for graph in [workflow, *inner]:
+        for node in graph["nodes"]:
+            if node["type"] in node_classes:
+                schema = node_classes[node["type"]].define_schema()
+                assert _bad_values(schema, server_module.stored_values(node)) == [], node["type"]
+
+
 def test_there_are_examples_and_blueprints_for_what_the_pack_does() -> None:
     assert len(WORKFLOWS) >= 7
     assert [path.stem for path in BLUEPRINTS] == [

@@ -23,6 +23,8 @@ from imf_ui.window import MainWindow
 
 _BASE_POINTS = 10
 _ANSWER_MS = 1500
+_WARM_AFTER_MS = 300
+"""When the engine is loaded: not before the window stands, for both would want the processor."""
 
 
 def main(files: Sequence[str] = ()) -> int:
@@ -39,7 +41,7 @@ def main(files: Sequence[str] = ()) -> int:
     if not instance.is_first:
         return 0 if instance.send(paths) else 1
     faulthandler.enable()
-    editor = Editor(app, Services(settings=settings))
+    editor = Editor(app, Services(settings=settings, warm=False))
     instance.files_sent.connect(editor.open_from_elsewhere)
     editor.open(paths)
     try:
@@ -58,6 +60,7 @@ class Editor(QObject):
         sys.excepthook = self._on_exception
         self.window = self._build()
         self.window.show()
+        QTimer.singleShot(_WARM_AFTER_MS, self.services.worker.start)
 
     def _build(self) -> MainWindow:
         values = self.services.settings.values

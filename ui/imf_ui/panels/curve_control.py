@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from imf_ui.i18n import tr
 from imf_ui.model import curve_edits as edits
@@ -22,6 +22,7 @@ from imf_ui.widgets.key_table import AT, SHAPE, SOURCE, SPEED
 
 _SPEED_SNAPS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _GRID = 1000
+_DRAGGED_MS = 50
 
 
 class CurveControl(QObject):
@@ -33,6 +34,8 @@ class CurveControl(QObject):
     """What the mouse is doing, in words."""
     picture_changed = pyqtSignal()
     """The curve, the clip or the view of the curve is another."""
+    picture_settled = pyqtSignal()
+    """The same, for what need not follow each step of a drag: lists and labels."""
     selection_changed = pyqtSignal()
     """Other keys are selected."""
 
@@ -43,6 +46,10 @@ class CurveControl(QObject):
         self._picture: CurvePicture | None = None
         self._start: CurvePicture | None = None
         self._selected: list[int] = []
+        self._settle_timer = QTimer(self)
+        self._settle_timer.setSingleShot(True)
+        self._settle_timer.setInterval(_DRAGGED_MS)
+        self._settle_timer.timeout.connect(self.picture_settled)
         session.documentChanged.connect(self._on_document)
 
     @property
@@ -88,7 +95,14 @@ class CurveControl(QObject):
             elif self._selected and self._selected[-1] >= len(self.picture.frames):
                 self._selected = []
                 self.selection_changed.emit()
-            self.picture_changed.emit()
+            self._tell_picture()
+
+    def _tell_picture(self) -> None:
+        self.picture_changed.emit()
+        if self._start is None:
+            self.picture_settled.emit()
+        elif not self._settle_timer.isActive():
+            self._settle_timer.start()
 
     def edit(self, words: str, change: Callable[[SpeedCurve], SpeedCurve]) -> bool:
         """Do an edit; a `ValueError` is the edit's way to say that it is impossible."""
@@ -118,6 +132,8 @@ class CurveControl(QObject):
         """End a drag: it is now one step for undo."""
         self._start = None
         self._session.end_gesture()
+        self._settle_timer.stop()
+        self.picture_settled.emit()
         self.readout.emit("")
 
     def drag_key(self, number: int, frame: float, value: float) -> None:
@@ -278,10 +294,10 @@ class CurveControl(QObject):
             change = self._cell_change(picture, clip, number, column, text)
         except ValueError as error:
             self.refused.emit(str(error))
-            self.picture_changed.emit()
+            self._tell_picture()
             return
         if not self.edit("Edit key", change):
-            self.picture_changed.emit()
+            self._tell_picture()
 
     def _cell_change(
         self, picture: CurvePicture, clip: Clip, number: int, column: int, text: str

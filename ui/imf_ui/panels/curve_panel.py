@@ -91,6 +91,7 @@ class CurvePanel(QWidget):
         control.readout.connect(curve.set_readout)
         control.selection_changed.connect(lambda: curve.set_selected(control.selected))
         control.picture_changed.connect(self.refresh)
+        control.picture_settled.connect(self._show_on_timeline)
         self._services.player.frameWanted.connect(self._on_position)
         self._services.preview.stateChanged.connect(self._states_timer.start)
         self._services.media.thumbnailsReady.connect(self._on_thumbnails)
@@ -107,8 +108,7 @@ class CurvePanel(QWidget):
                 (), lambda _f: 1.0, is_speed=True, end=1, values=(0, 1.35), value_words=speed_words
             )
             return
-        rate, source_rate = picture.rate, picture.source_rate
-        self.timeline.set_labels(lambda frame: format_time(Fraction(frame) / rate, rate))
+        source_rate = picture.source_rate
         speed = self._control.is_speed
         values = picture.speed_range() if speed else picture.source_range(clip.media.frame_count)
         self.curve.show_curve(
@@ -124,11 +124,18 @@ class CurvePanel(QWidget):
             ),
         )
         self.curve.set_selected(self._control.selected)
-        self.timeline.set_keys(picture.frames)
-        self._show_speed()
         if not self.curve.is_dragging:
+            self._show_on_timeline()
             self._fit_length()
             self._place_thumbnails()
+
+    def _show_on_timeline(self) -> None:
+        picture = self._control.picture
+        if picture is not None:
+            rate = picture.rate
+            self.timeline.set_labels(lambda frame: format_time(Fraction(frame) / rate, rate))
+            self.timeline.set_keys(picture.frames)
+            self._show_speed()
 
     def _fit_length(self) -> None:
         schedule = self._session.schedule()

@@ -174,7 +174,7 @@ class InspectorPanel(QWidget):
         self.table.selection_wanted.connect(control.select)
         control.selection_changed.connect(lambda: self.table.set_selected(control.selected))
         control.selection_changed.connect(self._show_shape)
-        control.picture_changed.connect(self._show_keys)
+        control.picture_settled.connect(self._show_keys)
         self.shape.activated.connect(self._on_shape)
         self.key_add.clicked.connect(lambda: self.action_wanted.emit("add_key"))
         self.key_remove.clicked.connect(lambda: self.action_wanted.emit("delete_keys"))

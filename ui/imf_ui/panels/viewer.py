@@ -127,7 +127,7 @@ class ViewerPanel(QWidget):
         self.transport.set_position(self._services.player.position, count)
 
     def _on_document(self, aspects: frozenset[str]) -> None:
-        if aspects - {"view"}:
+        if aspects - {"view", "curve"}:
             self.refresh()
 
     def _on_position(self, frame: int) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QUndoStack
 
 from imf_plugin.errors import PlanError
@@ -19,6 +19,8 @@ from imf_ui.model.schedule import Findings, Schedule, planner_for
 _EVERYTHING = frozenset(
     {"clips", "active", "curve", "marks", "cuts", "render", "media", "retarget", "view"}
 )
+_DRAGGED_MS = 33
+"""How often the output frames are worked out anew while something is dragged."""
 
 
 class Session(QObject):
@@ -52,6 +54,10 @@ class Session(QObject):
         self._planner: tuple[object, FramePlanner] | None = None
         self._schedule: Schedule | None = None
         self._schedule_of: object = None
+        self._schedule_timer = QTimer(self)
+        self._schedule_timer.setSingleShot(True)
+        self._schedule_timer.setInterval(_DRAGGED_MS)
+        self._schedule_timer.timeout.connect(self._refresh_schedule)
 
     @property
     def document(self) -> Document:
@@ -92,6 +98,7 @@ class Session(QObject):
 
     def _finish_gesture(self, *, keep: bool) -> None:
         gesture, self._gesture, self._before = self._gesture, 0, None
+        self._refresh_schedule()
         top = self.undo_stack.command(self.undo_stack.index() - 1)
         if not keep and gesture and isinstance(top, DocCommand) and top.id() == gesture:
             # Qt deletes an obsolete command instead of undoing it, so no redo stays either.
@@ -162,6 +169,8 @@ class Session(QObject):
 
     def schedule(self) -> Schedule | None:
         """Return the output frames of the active clip, once its media is open."""
+        if self._schedule_timer.isActive():
+            self._refresh_schedule()
         return self._schedule
 
     def schedule_of(self, clip: Clip) -> Schedule | None:
@@ -196,10 +205,18 @@ class Session(QObject):
         self._document = op.apply(self._document)
         self.applied.emit(op)
         if op.aspects & {"clips", "active", "curve", "cuts", "render", "media"}:
-            self._refresh_schedule()
+            self._refresh_schedule_soon()
         self.documentChanged.emit(op.aspects)
 
+    def _refresh_schedule_soon(self) -> None:
+        """Work the output frames out now; amid a drag, when somebody asks or a picture is due."""
+        if not self._gesture:
+            self._refresh_schedule()
+        elif not self._schedule_timer.isActive():
+            self._schedule_timer.start()
+
     def _refresh_schedule(self) -> None:
+        self._schedule_timer.stop()
         clip = self.clip
         of: tuple[object, ...] | None = None
         if clip is not None:

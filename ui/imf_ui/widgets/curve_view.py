@@ -523,7 +523,8 @@ class CurveView(QGraphicsView):
         path = QPainterPath()
         first, last = self._visible
         stops = {max(first, 0.0), min(last, self._end)}
-        width = int(area.width() // 2)
+        # While it is dragged the line is drawn coarser: a stop every four pixels, and at keys.
+        width = int(area.width() // (4 if self.is_dragging else 2))
         stops |= {first + (last - first) * i / width for i in range(width + 1)}
         nudge = (last - first) * 1e-5
         for point in self._points:
@@ -564,23 +565,15 @@ class CurveView(QGraphicsView):
                 painter.drawEllipse(place, 4, 4)
 
     def _paint_keys(self, painter: QPainter) -> None:
+        small, large = _diamond(5.5), _diamond(7.0)
+        edge, chosen_edge = QPen(colour("canvas"), 1.8), QPen(colour("text"), 1.8)
+        painter.setBrush(colour("accent"))
         for number, point in enumerate(self._points):
             place = self.place_of(point.frame, point.value)
             chosen = number in self._selected
             near = (self._hover - place).manhattanLength() < _GRAB_PX * 1.4
-            radius = 7.0 if chosen or near else 5.5
-            painter.setPen(QPen(colour("text") if chosen else colour("canvas"), 1.8))
-            painter.setBrush(colour("accent"))
-            painter.drawPolygon(
-                QPolygonF(
-                    [
-                        QPointF(place.x(), place.y() - radius),
-                        QPointF(place.x() + radius, place.y()),
-                        QPointF(place.x(), place.y() + radius),
-                        QPointF(place.x() - radius, place.y()),
-                    ]
-                )
-            )
+            painter.setPen(chosen_edge if chosen else edge)
+            painter.drawPolygon((large if chosen or near else small).translated(place))
 
     def _paint_playhead(self, painter: QPainter, area: QRectF) -> None:
         x = self.place_of(self._playhead, 0).x()
@@ -610,6 +603,12 @@ class CurveView(QGraphicsView):
         painter.drawRoundedRect(box, 6, 6)
         painter.setPen(colour("text"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
+
+
+def _diamond(radius: float) -> QPolygonF:
+    return QPolygonF(
+        [QPointF(0, -radius), QPointF(radius, 0), QPointF(0, radius), QPointF(-radius, 0)]
+    )
 
 
 def _adds(event: QMouseEvent) -> bool:

@@ -6,7 +6,14 @@ from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import Warped, blend_weights, doubt_of
 from imf_plugin.models.imf_vfi.config import CONFIGS, FULL, LITE, ImfVfiConfig
-from imf_plugin.models.imf_vfi.layers import JoinUnit, LocalCorrelation, divergence, warp_cubic
+from imf_plugin.models.imf_vfi.layers import (
+    JoinUnit,
+    LocalCorrelation,
+    divergence,
+    doubled,
+    halved,
+    warp_cubic,
+)
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.models.imf_vfi.tokens import Tokens, interpolate_tokens
@@ -234,12 +241,27 @@ def test_joining_by_parts_equals_a_convolution_of_all_channels() -> None:
     unit = JoinUnit(9, 5)
     parts = [torch.randn(2, count, 6, 7) for count in (4, 3, 2)]
     parts[1] = parts[1].contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(unit(parts), unit.act(unit.conv(torch.cat(parts, 1))))
+    expected = unit.act(unit.conv(torch.cat(parts, 1)))
+    torch.testing.assert_close(unit(parts, None, []), expected)
+    torch.testing.assert_close(unit(parts[:1], None, parts[1:]), expected)
+
+
+def test_a_map_of_half_the_size_is_doubled_on_the_way() -> None:
+    torch.manual_seed(0)
+    unit = JoinUnit(9, 5)
+    first, below, last = torch.randn(2, 4, 6, 8), torch.randn(2, 3, 3, 4), torch.randn(2, 2, 6, 8)
+    expected = unit.act(unit.conv(torch.cat([first, doubled(below), last], 1)))
+    torch.testing.assert_close(unit([first], below, [last]), expected)
+
+
+def test_halving_takes_the_mean_of_four() -> None:
+    planes = torch.randn(2, 3, 8, 12)
+    torch.testing.assert_close(halved(planes), torch.nn.functional.avg_pool2d(planes, 2))
 
 
 def test_there_is_no_doubt_where_the_keyframes_agree_under_the_flows() -> None:
-    frames = pictures(6, 1)
-    moved = torch.roll(frames, 4, 3)
+    frames = torch.nn.functional.pixel_unshuffle(pictures(6, 1), 2)
+    moved = torch.roll(frames, 2, 3)
     agreeing = torch.zeros(1, 4, 48, 64)
     agreeing[:, 0], agreeing[:, 2] = -2.0, 2.0
     inner = (..., slice(8, -8), slice(12, -12))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imf_kernels import warp
-from imf_plugin.models.imf_vfi.layers import doubled
+from imf_plugin.models.imf_vfi.layers import doubled, halved
 
 # The values that the `flow` model had when the weights were trained; they belong to the weights.
 OUTSIDE_MARGIN_PX = 2.0
@@ -24,7 +24,7 @@ OUTSIDE_WEIGHT = 0.2
 """Least weight of a picture that is looked up outside."""
 
 MISMATCH_SCALE = 4
-"""The mismatch is judged on pictures this much smaller."""
+"""The mismatch is judged on pictures this much smaller: halved twice."""
 
 MISMATCH_SIGMA_PX = 8.0
 """Radius of the neighbourhood that votes on trust, in pixels of the full picture."""
@@ -165,7 +165,8 @@ def _blended_rows(
     candidates = candidates_of(*frames, opinions)
     with torch.no_grad():
         usual = untrained_weights(opinions, timesteps, size, top) + LEAST_WEIGHT
-    full = F.pixel_shuffle(said, 2)
+    # Plane by plane: channels of a tensor in rows of channels are slow to take out.
+    full = F.pixel_shuffle(said.contiguous(), 2)
     factors = torch.exp(full[:, : len(candidates)])
     changed = usual * factors
     # The changed weights, less the same without change: exactly the usual ones at the start.
@@ -178,15 +179,20 @@ def _normalised(weights: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def doubt_of(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Tensor:
-    """Return how much there is to correct about flows, ``[B, 1, H, W]`` in 0..1.
+def doubt_of(small0: Tensor, small1: Tensor, flows: Tensor) -> Tensor:
+    """Return how much there is to correct about flows ``[B, 4, H, W]``, ``[B, 1, H, W]`` in 0..1.
 
     Near 0 where the keyframes agree under them: a network's jitter of a few hundredths of a pixel
     would only blur what is right already.
+
+    Args:
+        small0: The first keyframe with 2x2 pixels as channels, ``[B, 12, H/2, W/2]``.
+        small1: The second.
+        flows: To both keyframes.
     """
-    half = F.avg_pool2d(flows, 2) / 2
-    seen0 = warp(F.pixel_unshuffle(frame0, 2), half[:, :2].contiguous())
-    seen1 = warp(F.pixel_unshuffle(frame1, 2), half[:, 2:].contiguous())
+    half = halved(flows) / 2
+    seen0 = warp(small0, half[:, :2].contiguous())
+    seen1 = warp(small1, half[:, 2:].contiguous())
     difference = (seen0 - seen1).abs().mean(1, keepdim=True)
     around = F.avg_pool2d(difference, 5, 1, 2, count_include_pad=False)
     return doubled(around / (around + DOUBT_LEVEL))
@@ -213,21 +219,34 @@ def inside_weight(flow: Tensor, size: tuple[int, int], top: int = 0) -> Tensor:
     return (1 - beyond / OUTSIDE_MARGIN_PX).clamp(least, 1)
 
 
-def flow_distrust(frame0: Tensor, frame1: Tensor, warped0: Tensor, warped1: Tensor) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class Stillness:
+    """How two keyframes differ as they are, which flows are measured by."""
+
+    brightening: Tensor
+    """Mean change of every channel, ``[B, 3, 1, 1]``."""
+    mismatch: Tensor
+    """``[B, 1, H/4, W/4]``."""
+
+    @classmethod
+    def of(cls, frame0: Tensor, frame1: Tensor) -> "Stillness":
+        """Compare two keyframes, ``[B, 3, H, W]``."""
+        difference = frame1 - frame0
+        brightening = difference.mean((2, 3), keepdim=True)
+        return cls(brightening=brightening, mismatch=_mismatch(difference, brightening))
+
+
+def flow_distrust(still: Stillness, warped0: Tensor, warped1: Tensor) -> Tensor:
     """Return how little the flow explains, ``[B, 1, H, W]``: 0 means warp, 1 means blend."""
-    brightening = (frame1 - frame0).mean((2, 3), keepdim=True)
-    warped = _mismatch(warped0, warped1, brightening)
-    still = _mismatch(frame0, frame1, brightening)
-    excess = warped - DISTRUST_RATIO * still
-    width = DISTRUST_SOFTNESS * still + NOISE_LEVEL
+    excess = _mismatch(warped1 - warped0, still.brightening) - DISTRUST_RATIO * still.mismatch
+    width = DISTRUST_SOFTNESS * still.mismatch + NOISE_LEVEL
     return F.interpolate(
-        torch.sigmoid(excess / width), frame0.shape[2:], mode="bilinear", align_corners=False
+        torch.sigmoid(excess / width), warped0.shape[2:], mode="bilinear", align_corners=False
     )
 
 
-def _mismatch(picture0: Tensor, picture1: Tensor, brightening: Tensor) -> Tensor:
-    difference = (picture1 - picture0 - brightening).abs().mean(1, keepdim=True)
-    smaller = F.avg_pool2d(difference, MISMATCH_SCALE)
+def _mismatch(difference: Tensor, brightening: Tensor) -> Tensor:
+    smaller = halved(halved((difference - brightening).abs().mean(1, keepdim=True)))
     sigma = MISMATCH_SIGMA_PX / MISMATCH_SCALE
     reach = round(4 * sigma)
     offsets = torch.arange(-reach, reach + 1, device=smaller.device, dtype=smaller.dtype)

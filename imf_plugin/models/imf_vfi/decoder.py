@@ -4,8 +4,9 @@ The state of the art's common idea (IFRNet, RIFE, AMT), here started from a give
 than from none, so that every level only has to say what is left.
 """
 
+from itertools import pairwise
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imf_kernels import warp
@@ -16,8 +17,8 @@ from imf_plugin.models.imf_vfi.layers import (
     ResidualStack,
     divergence,
     doubled,
+    halved,
     per_item,
-    pooled_flow,
     zero_head,
 )
 
@@ -64,6 +65,7 @@ class DecoderLevel(nn.Module):
         features1: Tensor,
         flows: Tensor,
         timesteps: Tensor,
+        below: Tensor | None,
         others: list[Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Return the head's outputs and the state.
@@ -73,16 +75,17 @@ class DecoderLevel(nn.Module):
             features1: Features of the second.
             flows: Motion to both keyframes in this level's pixels, ``[B, 4, h, w]``.
             timesteps: ``[B]``.
-            others: State from below and whatever else the level sees, each ``[B, *, h, w]``.
+            below: State of the coarser level, ``[B, *, h/2, w/2]``.
+            others: Whatever else the level sees, each ``[B, *, h, w]``.
         """
         warped0 = warp(features0, flows[:, :2].contiguous())
         warped1 = warp(features1, flows[:, 2:].contiguous())
         time = per_item(timesteps, flows)
-        if self.correlation is not None:
-            others = [self.correlation(warped0, warped1), *others]
         given = [flows * FLOW_SCALE, time, divergence(flows[:, 2:] - flows[:, :2])]
-        parts = [warped0, warped1, torch.cat(given, 1), *others]
-        state = self.body(self.join(parts))
+        parts = [warped0, warped1, torch.cat(given, 1)]
+        if self.correlation is not None:
+            parts.append(self.correlation(warped0, warped1))
+        state = self.body(self.join(parts, below, others))
         return self.head(state), state
 
 
@@ -117,7 +120,7 @@ class Decoder(nn.Module):
         pyramid0: list[Tensor],
         pyramid1: list[Tensor],
         pictures: Tensor,
-        flows: Tensor,
+        flows: list[Tensor],
         timesteps: Tensor,
         tokens: Tensor | None,
         implicit: tuple[Tensor, Tensor] | None,
@@ -129,7 +132,8 @@ class Decoder(nn.Module):
             pyramid0: Features of the first keyframe, finest first.
             pyramid1: Features of the second.
             pictures: Both frames at stride 2 with 2x2 pixels as channels, ``[B, 24, H/2, W/2]``.
-            flows: The motion to start from, to both keyframes, full size, ``[B, 4, H, W]``.
+            flows: The motion to start from, to both keyframes, at every level's size and in its
+                pixels, finest first, ``[B, 4, h, w]``.
             timesteps: ``[B]``.
             tokens: Tokens at the timesteps, ``[B, D, H/16, W/16]``.
             implicit: Correction and latent at stride 8 from the implicit decoder.
@@ -140,17 +144,16 @@ class Decoder(nn.Module):
         """
         corrections: list[Tensor] = []
         state: Tensor | None = None
+        known = {} if hints is None else _pooled_hints(hints)
         for module, level in zip(self.levels, reversed(range(len(STRIDES))), strict=True):
             others = []
-            if state is not None:
-                others.append(doubled(state))
             if level == 3 and tokens is not None:
                 others.append(tokens)
             correction = 2 * doubled(corrections[-1]) if corrections else None
             if level == 2 and implicit is not None:
                 correction = implicit[0] if correction is None else correction + implicit[0]
                 others.append(implicit[1])
-            now = pooled_flow(flows, STRIDES[level])
+            now = flows[level]
             if correction is not None:
                 now = now + correction
             if level == 0:
@@ -160,8 +163,16 @@ class Decoder(nn.Module):
                 # Where the keyframes disagree is the first thing to know, and a convolution
                 # takes long to learn an absolute value.
                 others += [seen0, seen1, DISAGREEMENT_SCALE * (seen0 - seen1).abs()]
-            if hints is not None and level in OPINION_LEVELS:
-                others.append(hints if level == 0 else F.avg_pool2d(hints, STRIDES[level] // 2))
-            found, state = module(pyramid0[level], pyramid1[level], now, timesteps, others)
+            if level in known:
+                others.append(known[level])
+            found, state = module(pyramid0[level], pyramid1[level], now, timesteps, state, others)
             corrections.append(found[:, :4] if correction is None else correction + found[:, :4])
         return corrections, LOGIT_SCALE * found[:, 4:]
+
+
+def _pooled_hints(hints: Tensor) -> dict[int, Tensor]:
+    """Return the hints for every level that sees them."""
+    pooled = {OPINION_LEVELS[0]: hints}
+    for finer, level in pairwise(OPINION_LEVELS):
+        pooled[level] = halved(pooled[finer])
+    return pooled

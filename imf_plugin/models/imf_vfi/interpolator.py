@@ -85,7 +85,7 @@ class ImfVfiInterpolator:
             TypeError: If the frames are not floating point.
         """
         batch, batched = as_batch(frames)
-        padded = _padded(batch[:, :3].detach().to(self.device, torch.float32))
+        padded = _padded(batch[:, :3].detach().to(self.device, torch.float32).contiguous())
         with self._autocast():
             state = self.network.encode(padded)
         classical = self.network.matcher is None

@@ -41,20 +41,39 @@ class JoinUnit(ConvUnit):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, kernel=1)
 
-    def forward(self, parts: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """Return ``[B, outputs, H, W]`` of maps ``[B, *, H, W]``."""
-        if parts[0].device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(torch.cat(parts, dim=1))
-        B, _, height, width = parts[0].shape
-        rows = [part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]) for part in parts]
-        columns = torch.split(self.conv.weight[:, :, 0, 0], [row.shape[1] for row in rows], dim=1)
+    def forward(  # type: ignore[override]
+        self, before: list[Tensor], below: Tensor | None, after: list[Tensor]
+    ) -> Tensor:
+        """Return ``[B, outputs, H, W]``.
+
+        Args:
+            before: Maps ``[B, *, H, W]``.
+            below: A map ``[B, *, H/2, W/2]`` that stands between them and is to be doubled.
+            after: More maps like the first ones.
+        """
+        middle = [] if below is None else [below]
+        if before[0].device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return super().forward(torch.cat([*before, *map(doubled, middle), *after], dim=1))
+        B, _, height, width = before[0].shape
+        parts = [*before, *middle, *after]
+        columns = torch.split(self.conv.weight[:, :, 0, 0], [p.shape[1] for p in parts], dim=1)
         assert self.conv.bias is not None
-        total = torch.addmm(self.conv.bias, rows[0], columns[0].T)
-        for row, column in zip(rows[1:], columns[1:], strict=True):
-            total = total.addmm_(row, column.T)
+        total = torch.addmm(self.conv.bias, _rows(before[0]), columns[0].T)
+        for part, column in zip(parts[1:], columns[1:], strict=True):
+            if part is not below:
+                total = total.addmm_(_rows(part), column.T)
         plane = total.view(B, height, width, -1).permute(0, 3, 1, 2)
+        if below is not None:
+            # Doubling is linear too: a quarter of the products, and fewer channels to double.
+            product = _rows(below) @ columns[len(before)].T
+            small = product.view(B, *below.shape[2:], -1).permute(0, 3, 1, 2)
+            plane = plane + doubled(small)
         out: Tensor = self.act(plane)
         return out
+
+
+def _rows(plane: Tensor) -> Tensor:
+    return plane.permute(0, 2, 3, 1).reshape(-1, plane.shape[1])
 
 
 class ResidualStack(nn.Module):
@@ -83,9 +102,19 @@ def doubled(features: Tensor) -> Tensor:
     return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def pooled_flow(flow: Tensor, stride: int) -> Tensor:
-    """Return a flow for a picture ``stride`` times smaller, in that picture's pixels."""
-    return F.avg_pool2d(flow, stride) / stride
+def halved(planes: Tensor) -> Tensor:
+    """Return the means of 2x2 pixels; on a CPU five to ten times as fast as `avg_pool2d`."""
+    rows = planes[..., 0::2, :] + planes[..., 1::2, :]
+    return (rows[..., 0::2] + rows[..., 1::2]) / 4
+
+
+def pooled_flows(flow: Tensor, levels: int) -> list[Tensor]:
+    """Return a flow for pictures 2, 4, 8 ... times smaller, each in that picture's pixels."""
+    flows = []
+    for _ in range(levels):
+        flow = halved(flow) / 2
+        flows.append(flow)
+    return flows
 
 
 def divergence(motion: Tensor) -> Tensor:
@@ -159,7 +188,11 @@ class LocalCorrelation(nn.Module):
             ``[B, (2 radius + 1)^2, H, W]``, shifts in rows from the upper left.
         """
         height, width = features0.shape[2:]
-        key0, key1 = (F.normalize(self.key(features), dim=1) for features in (features0, features1))
+        # Plane by plane, in which order sums over channels are fastest.
+        key0, key1 = (
+            F.normalize(self.key(features), dim=1).contiguous()
+            for features in (features0, features1)
+        )
         around = F.pad(key1, (self.radius,) * 4)
         shifts = range(2 * self.radius + 1)
         return torch.stack(

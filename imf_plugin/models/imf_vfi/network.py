@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imf_plugin.models.imf_vfi.blend import (
+    Stillness,
     Warped,
     blended,
     candidates_of,
@@ -30,7 +31,7 @@ from imf_plugin.models.imf_vfi.blend import (
 from imf_plugin.models.imf_vfi.config import STRIDES, ImfVfiConfig
 from imf_plugin.models.imf_vfi.decoder import DISAGREEMENT_SCALE, FLOW_SCALE, Decoder
 from imf_plugin.models.imf_vfi.implicit import ImplicitDecoder
-from imf_plugin.models.imf_vfi.layers import doubled, pooled_flow, warp_cubic
+from imf_plugin.models.imf_vfi.layers import doubled, halved, pooled_flows, warp_cubic
 from imf_plugin.models.imf_vfi.matching import Matcher, PairMotion, motion_at
 from imf_plugin.models.imf_vfi.pyramid import Pyramid
 from imf_plugin.models.imf_vfi.tokens import TokenEncoder, Tokens, interpolate_tokens
@@ -74,23 +75,26 @@ class Decoded:
     all_flows: list[Tensor]
     """To both keyframes by every opinion, the first one corrected, ``[B, 4, H, W]`` each."""
     coarse_flows: list[Tensor]
-    """The flows as they stood after each coarser level, coarsest first, in full-size pixels."""
+    """The flows as they stood after each coarser level, coarsest first, in full-size pixels; only
+    while gradients are kept."""
 
 
 @torch.no_grad()
 def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
     """Return what an untrained network gives: the frames that the motions alone explain."""
+    still = Stillness.of(frame0, frame1)
     opinions = [
-        _warped(frame0, frame1, flows_at(one, timesteps)) for one in torch.split(motion, 2, dim=1)
+        _warped(frame0, frame1, flows_at(one, timesteps), still)
+        for one in torch.split(motion, 2, dim=1)
     ]
     weights = untrained_weights(opinions, timesteps, (frame0.shape[2], frame0.shape[3]))
     return weighted(candidates_of(frame0, frame1, opinions), weights)
 
 
-def _warped(frame0: Tensor, frame1: Tensor, flows: Tensor) -> Warped:
+def _warped(frame0: Tensor, frame1: Tensor, flows: Tensor, still: Stillness) -> Warped:
     warped0, warped1 = warp_cubic(frame0, flows[:, :2]), warp_cubic(frame1, flows[:, 2:])
     with torch.no_grad():
-        distrust = flow_distrust(frame0, frame1, warped0, warped1)
+        distrust = flow_distrust(still, warped0, warped1)
     return Warped(frame0=warped0, frame1=warped1, flows=flows, distrust=distrust)
 
 
@@ -118,7 +122,7 @@ def opinion_hints(first: Tensor, others: list[Warped]) -> Tensor | None:
         difference = DISAGREEMENT_SCALE * (other.frame0 - other.frame1)
         apart = FLOW_SCALE * (other.flows[:, 2:] - other.flows[:, :2] - own)
         parts = (difference, difference.abs().mean(1, keepdim=True), apart)
-        hints += [F.avg_pool2d(part, 2) for part in parts]
+        hints += [halved(part) for part in parts]
     return torch.cat(hints, 1)
 
 
@@ -179,22 +183,22 @@ class ImfVfiNetwork(nn.Module):
             aside = torch.cat([bend, bend], 1)
             start, further = start - aside, [flows - aside for flows in further]
         with torch.no_grad():
-            others = [_warped(before.frames, after.frames, flows) for flows in further]
+            still = Stillness.of(before.frames, after.frames)
+            others = [_warped(before.frames, after.frames, flows, still) for flows in further]
             hints = opinion_hints(start, others)
-        corrections, said = self._refine(before, after, timesteps, start, hints)
-        doubt = doubt_of(before.frames, after.frames, start)
+        starts = pooled_flows(start, len(STRIDES))
+        small = F.pixel_unshuffle(before.frames, 2), F.pixel_unshuffle(after.frames, 2)
+        corrections, said = self._refine(before, after, timesteps, starts, small, hints)
+        doubt = doubt_of(*small, start)
         flows = start + doubt * 2 * doubled(corrections[-1])
-        warps = [_warped(before.frames, after.frames, flows), *others]
+        warps = [_warped(before.frames, after.frames, flows, still), *others]
         frames, weights = blended((before.frames, after.frames), warps, timesteps, said, doubt)
         return Decoded(
             frames=frames,
             flows=flows,
             weights=weights,
             all_flows=[warped.flows for warped in warps],
-            coarse_flows=[
-                F.avg_pool2d(start, stride) + stride * correction
-                for stride, correction in zip(reversed(STRIDES[1:]), corrections, strict=False)
-            ],
+            coarse_flows=_coarse_flows(starts, corrections) if torch.is_grad_enabled() else [],
         )
 
     def _refine(
@@ -202,25 +206,24 @@ class ImfVfiNetwork(nn.Module):
         before: FrameState,
         after: FrameState,
         timesteps: Tensor,
-        start: Tensor,
+        starts: list[Tensor],
+        small: tuple[Tensor, Tensor],
         hints: Tensor | None,
     ) -> tuple[list[Tensor], Tensor]:
         tokens: Tokens | None = None
         implicit: tuple[Tensor, Tensor] | None = None
         if before.tokens is not None and after.tokens is not None:
-            coarse = pooled_flow(start, STRIDES[-1])
+            coarse = starts[-1]
             flow_t0, flow_t1 = coarse[:, :2].contiguous(), coarse[:, 2:].contiguous()
             tokens = interpolate_tokens(before.tokens, after.tokens, flow_t0, flow_t1, timesteps)
             if self.implicit is not None:
                 implicit = self.implicit(tokens, timesteps)
-        pictures = torch.cat(
-            [F.pixel_unshuffle(state.frames - 0.5, 2) for state in (before, after)], 1
-        )
+        pictures = torch.cat(small, 1) - 0.5
         found: tuple[list[Tensor], Tensor] = self.decoder(
             before.pyramid,
             after.pyramid,
             pictures,
-            start,
+            starts,
             timesteps,
             None if tokens is None else tokens.grid,
             implicit,
@@ -240,6 +243,14 @@ class ImfVfiNetwork(nn.Module):
         if pair is not None:
             motion = motion_at(pair, timesteps)
         return self.decode(before, after, timesteps, motion)
+
+
+def _coarse_flows(starts: list[Tensor], corrections: list[Tensor]) -> list[Tensor]:
+    coarser = list(zip(STRIDES, starts, strict=True))[1:]
+    return [
+        stride * (start + correction)
+        for (stride, start), correction in zip(reversed(coarser), corrections, strict=False)
+    ]
 
 
 def _part(state: FrameState, items: slice) -> FrameState:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from PyQt6 import QtTest
-from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QLineEdit, QWidget
+from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
+from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
 
 from imf_plugin.timeline.plan import Decision
 from imf_ui.model.presets import BUILT_IN
@@ -59,10 +59,6 @@ def drag(
 
 
 def move(port: QWidget, place: QPointF, keys: Qt.KeyboardModifier) -> None:
-    from PyQt6.QtCore import QEvent
-    from PyQt6.QtGui import QMouseEvent
-    from PyQt6.QtWidgets import QApplication
-
     there = QPointF(port.mapToGlobal(place.toPoint()))
     left = Qt.MouseButton.LeftButton
     event = QMouseEvent(QEvent.Type.MouseMove, place, there, left, left, keys)
@@ -130,6 +126,29 @@ def test_journey_03_jkl_plays_both_ways_and_doubles(opened: Opened, wait_until: 
     press(window, Qt.Key.Key_K)
     steps = [later - earlier for earlier, later in pairwise(seen) if later]
     assert all(step < 0 for step in steps if step)
+
+
+def test_journey_03_with_k_held_j_and_l_go_one_frame(opened: Opened) -> None:
+    window = opened(count=30)
+    player, view = window.services.player, window.retime.viewer.view
+    view.setFocus()
+    player.seek(10)
+    QTest.keyPress(view, Qt.Key.Key_K)
+    for _ in range(3):
+        QTest.keyClick(view, Qt.Key.Key_L)
+    assert (player.position, player.rate) == (13, 0.0)
+    QTest.keyClick(view, Qt.Key.Key_J)
+    assert (player.position, player.rate) == (12, 0.0)
+    QTest.keyRelease(view, Qt.Key.Key_K)
+    QTest.keyClick(view, Qt.Key.Key_L)
+    assert player.rate == 1.0
+    QTest.keyPress(view, Qt.Key.Key_K)
+    assert player.rate == 0.0
+    # The key may be let go while another program has the keyboard.
+    QApplication.sendEvent(window.retime, QEvent(QEvent.Type.WindowDeactivate))
+    QTest.keyClick(view, Qt.Key.Key_J)
+    assert player.rate == -1.0
+    player.pause()
 
 
 def test_journey_04_the_preview_of_a_marked_range_makes_only_that(

@@ -33,6 +33,7 @@ from imf_ui.panels.inspector import InspectorPanel
 from imf_ui.panels.viewer import ViewerPanel
 from imf_ui.services.actions import ACTIONS
 from imf_ui.services.app_services import Services
+from imf_ui.widgets.held_key import HeldKey
 from imf_ui.widgets.key_guard import KeyGuard
 from imf_ui.widgets.parts import column
 
@@ -76,6 +77,9 @@ class RetimePanel(QWidget):
         self.qt_actions = self._make_actions()
         self._guard = KeyGuard(self)
         self._guard.watch(self)
+        self._held_stop = HeldKey(
+            self, lambda: self.services.actions.keys_of("stop"), self.services.player.hold_k
+        )
         self.setAccessibleName(tr("Edit"))
 
     def _build(self) -> None:

@@ -61,6 +61,7 @@ class Player(QObject):
         self._rate = 0.0
         self._position = 0
         self._began = (0.0, 0)
+        self._holds_k = False
         self.loop = False
         """Whether the range is played over and over."""
         self.dropped = 0
@@ -109,7 +110,10 @@ class Player(QObject):
             self.play(1.0)
 
     def key_j(self) -> None:
-        """Play backwards, twice as fast with each press."""
+        """Play backwards, twice as fast with each press; with K held, one frame back."""
+        if self._holds_k:
+            self.step(-1)
+            return
         self.play(max(self._rate * 2, -FASTEST) if self._rate < 0 else -1.0)
 
     def key_k(self) -> None:
@@ -117,8 +121,15 @@ class Player(QObject):
         self.pause()
 
     def key_l(self) -> None:
-        """Play forwards, twice as fast with each press."""
+        """Play forwards, twice as fast with each press; with K held, one frame on."""
+        if self._holds_k:
+            self.step(1)
+            return
         self.play(min(self._rate * 2, FASTEST) if self._rate > 0 else 1.0)
+
+    def hold_k(self, held: bool) -> None:
+        """Tell that K is pressed or was let go."""
+        self._holds_k = held
 
     def step(self, frames: int) -> None:
         """Stand still and go some frames on or back."""

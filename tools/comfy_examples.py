@@ -3,7 +3,8 @@
 Needs a running ComfyUI with this pack, and Chromium: pip install playwright, apt install chromium.
 
     python tools/comfy_examples.py build URL OUT     workflows (UI and API format), screenshots
-    python tools/comfy_examples.py reopen URL OUT    open the saved ones, report what is missing
+    python tools/comfy_examples.py reopen URL OUT    open them and the blueprints, save, open again,
+                                                     report what is missing; classic and Nodes 2.0
 """
 
 import json
@@ -25,6 +26,9 @@ CLIP, PICTURE = "imf_demo.mp4", "imf_reference.png"
 LOAD_CLIP = ("LoadVideo", {"file": CLIP}, (0, 200))
 LOAD_MODEL = ("IMF_LoadModel", {"model_name": "builtin/flow"}, (0, 0))
 PARTS = ("GetVideoComponents", {}, (330, 200))
+# The frontend may keep the choice that a node of the same number had before, so it is always given.
+TIMES_2 = {"retime": "multiplier", "retime.factor": 2}
+TIMES_4 = {"retime": "multiplier", "retime.factor": 4}
 
 
 def save(prefix: str, place: tuple[int, int]) -> tuple[str, dict[str, Any], tuple[int, int]]:
@@ -39,7 +43,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "model": LOAD_MODEL,
             "clip": LOAD_CLIP,
             "parts": PARTS,
-            "slow": ("IMF_SlowMotion", {"end_mode": "keep duration (holds it)"}, (620, 0)),
+            "slow": (
+                "IMF_SlowMotion",
+                {**TIMES_2, "end_mode": "keep duration (holds it)"},
+                (620, 0),
+            ),
             "join": ("CreateVideo", {}, (1010, 0)),
             "save": save("imf_slow_motion", (1300, 0)),
         },
@@ -60,7 +68,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "nodes": {
             "model": LOAD_MODEL,
             "clip": LOAD_CLIP,
-            "slow": ("IMF_VideoSlowMotion", {"retime.factor": 4}, (380, 0)),
+            "slow": ("IMF_VideoSlowMotion", TIMES_4, (380, 0)),
             "save": save("imf_slow_motion_video", (780, 0)),
         },
         "links": [
@@ -136,7 +144,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "model": LOAD_MODEL,
             "clip": LOAD_CLIP,
             "parts": PARTS,
-            "picture": ("LoadImage", {"image": PICTURE}, (0, 400)),
+            "picture": ("LoadImage", {"image": PICTURE}, (0, 560)),
             "move": ("IMF_Retarget", {}, (620, 0)),
             "join": ("CreateVideo", {"fps": 24}, (1000, 0)),
             "save": save("imf_retarget", (1300, 0)),
@@ -158,14 +166,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "model": LOAD_MODEL,
             "clip": LOAD_CLIP,
             "parts": PARTS,
-            "picture": ("LoadImage", {"image": PICTURE}, (0, 400)),
+            "picture": ("LoadImage", {"image": PICTURE}, (0, 560)),
             "encode": ("IMF_EncodeTokens", {}, (620, 0)),
-            "edit": ("IMF_EditTokens", {"strength": 1.5, "smoothing": 2}, (920, 0)),
-            "slow": ("IMF_InterpolateTokens", {"factor": 2, "method": "cubic"}, (1200, 0)),
-            "decode": ("IMF_DecodeTokens", {}, (1500, 0)),
-            "keep": ("IMF_SaveTokens", {}, (1200, 320)),
-            "join": ("CreateVideo", {"fps": 24}, (1760, 0)),
-            "save": save("imf_token_edit", (2050, 0)),
+            "edit": ("IMF_EditTokens", {"strength": 1.5, "smoothing": 2}, (960, 0)),
+            "slow": ("IMF_InterpolateTokens", {"factor": 2, "method": "cubic"}, (1300, 0)),
+            "decode": ("IMF_DecodeTokens", {}, (1640, 0)),
+            "keep": ("IMF_SaveTokens", {}, (1300, 320)),
+            "join": ("CreateVideo", {"fps": 24}, (1980, 0)),
+            "save": save("imf_token_edit", (2290, 0)),
         },
         "links": [
             ("clip", 0, "parts", "video"),
@@ -205,7 +213,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "nodes": {
             "model": ("FrameInterpolationModelLoader", {"model_name": FILM["name"]}, (0, 0)),
             "clip": LOAD_CLIP,
-            "slow": ("IMF_VideoSlowMotion", {"retime.factor": 2}, (380, 0)),
+            "slow": ("IMF_VideoSlowMotion", TIMES_2, (380, 0)),
             "save": save("imf_film", (780, 0)),
         },
         "links": [
@@ -217,11 +225,31 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
 }
 
-BLUEPRINTS = {
-    "Slow Motion (IMF)": ("imf_slow_motion_video", ["model", "slow"]),
-    "Speed Ramp (IMF)": ("imf_speed_ramp", ["model", "ramp"]),
-    "Retarget (IMF)": ("imf_retarget", ["model", "parts", "move", "join"]),
+MODEL_NAME = ("model", "model_name", "model")
+BLUEPRINTS: dict[str, tuple[str, list[str], list[tuple[str, str, str]]]] = {
+    "Slow Motion (IMF)": (
+        "imf_slow_motion_video",
+        ["model", "slow"],
+        [MODEL_NAME, ("slow", "retime.factor", "factor"), ("slow", "timing", "timing")],
+    ),
+    "Speed Ramp (IMF)": (
+        "imf_speed_ramp",
+        ["model", "ramp"],
+        [
+            MODEL_NAME,
+            *((("ramp", name, name)) for name in ("preset", "keyframes", "speed", "output_fps")),
+        ],
+    ),
+    "Retarget (IMF)": (
+        "imf_retarget",
+        ["model", "parts", "move", "join"],
+        [
+            MODEL_NAME,
+            *(("move", name, name) for name in ("mode", "anchor_frame", "strength", "smoothing")),
+        ],
+    ),
 }
+"""Title: the example it is taken from, its nodes inside, and their widgets shown outside."""
 
 READY = """
 () => window.app?.graph && window.LiteGraph?.registered_node_types?.IMF_SlowMotion
@@ -255,13 +283,28 @@ async (spec) => {
     if (source < 0) throw new Error(from + ' has no output ' + out)
     made[from].connect(source, made[to], target)
   }
-  for (const node of graph.nodes) node.setSize(node.computeSize())
+  for (const node of graph.nodes) {
+    const [width, height] = node.computeSize()
+    // Wide enough to read "keep duration (holds it)".
+    node.setSize([node.type.startsWith('IMF_') ? Math.max(width, 300) : width, height])
+  }
   if (spec.inner) {
     const made2 = graph.convertToSubgraph(new Set(spec.inner.map((key) => made[key])))
     const box = made2.node
     made2.subgraph.name = box.title = spec.title
     for (const key of Object.keys(made)) if (!spec.inner.includes(key)) graph.remove(made[key])
     box.pos = [0, 0]
+    for (const [key, name, label] of spec.shown) {
+      const inner = made[key], slot = inner.inputs.find((i) => i.widget?.name === name)
+      const input = made2.subgraph.addInput(name.split('.').pop(), slot.type)
+      if (!input.connect(slot, inner)) throw new Error('cannot show ' + name)
+      input.label = label
+    }
+    const lefts = made2.subgraph.nodes.map((n) => n.pos[0])
+    const rights = made2.subgraph.nodes.map((n) => n.pos[0] + n.size[0])
+    made2.subgraph.inputNode.pos = [Math.min(...lefts) - 220, 0]
+    made2.subgraph.outputNode.pos = [Math.max(...rights) + 90, 0]
+    box.setSize(box.computeSize())
     return { workflow: graph.serialize() }
   }
   const note = LiteGraph.createNode('MarkdownNote')
@@ -289,9 +332,21 @@ SHOW = """
 }
 """
 MISSING = """
-() => app.graph.nodes.filter((n) => n.has_errors || !LiteGraph.registered_node_types[n.type] &&
-  !['Note', 'MarkdownNote'].includes(n.type)).map((n) => n.type)
+() => {
+  const inside = (graph) => graph.nodes.flatMap((n) => [n, ...inside(n.subgraph ?? { nodes: [] })])
+  return inside(app.graph).filter((n) => n.has_errors || !n.subgraph &&
+    !LiteGraph.registered_node_types[n.type] && !['Note', 'MarkdownNote'].includes(n.type))
+    .map((n) => n.type)
+}
 """
+OPEN = """
+async (workflow) => {
+  await app.loadGraphData(workflow)
+  await new Promise((done) => setTimeout(done, 500))
+  return { workflow: app.graph.serialize(), prompt: (await app.graphToPrompt()).output }
+}
+"""
+NODES_2 = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
 
 
 def main(action: str, url: str, out: Path) -> None:
@@ -313,20 +368,37 @@ def main(action: str, url: str, out: Path) -> None:
         page.wait_for_function(READY, timeout=120000)
         page.wait_for_timeout(3000)
         page.keyboard.press("Escape")
-        for name, spec in EXAMPLES.items():
-            (build if action == "build" else reopen)(page, name, spec, out)
-        if action == "build":
-            for title, (name, inner) in BLUEPRINTS.items():
-                spec = {**EXAMPLES[name], "inner": inner, "title": title}
-                workflow = page.evaluate(BUILD, spec)["workflow"]
-                (out / f"{title}.json").write_text(json.dumps(workflow, indent=1) + "\n")
-                page.evaluate(SHOW)
-                page.wait_for_timeout(500)
-                page.keyboard.press("Escape")
-                page.wait_for_timeout(400)
-                page.screenshot(path=str(out / f"{title}.png"))
-                print(title, [node["type"] for node in workflow["nodes"]])
+        (build_all if action == "build" else reopen_all)(page, out)
         browser.close()
+
+
+def build_all(page: Page, out: Path) -> None:
+    page.evaluate(NODES_2, False)
+    page.wait_for_timeout(1000)
+    for name, spec in EXAMPLES.items():
+        build(page, name, spec, out)
+    for title, (name, inner, shown) in BLUEPRINTS.items():
+        spec = {**EXAMPLES[name], "inner": inner, "title": title, "shown": shown}
+        workflow = page.evaluate(BUILD, spec)["workflow"]
+        (out / f"{title}.json").write_text(json.dumps(workflow, indent=1) + "\n")
+        page.evaluate(SHOW)
+        page.wait_for_timeout(500)
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(400)
+        page.screenshot(path=str(out / f"{title}.png"))
+        print(title, [node["type"] for node in workflow["nodes"]])
+
+
+def reopen_all(page: Page, out: Path) -> None:
+    paths = [
+        *sorted((ROOT / "example_workflows").glob("*.json")),
+        *sorted((ROOT / "subgraphs").glob("*.json")),
+    ]
+    for look, nodes_2 in (("classic", False), ("nodes2", True)):
+        page.evaluate(NODES_2, nodes_2)
+        page.wait_for_timeout(1000)
+        for path in paths:
+            reopen(page, path, out, look)
 
 
 def build(page: Page, name: str, spec: dict[str, Any], out: Path) -> None:
@@ -341,25 +413,50 @@ def build(page: Page, name: str, spec: dict[str, Any], out: Path) -> None:
     print(name, len(made["workflow"]["nodes"]), "nodes")
 
 
-def reopen(page: Page, name: str, spec: dict[str, Any], out: Path) -> None:
-    workflow = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text())
-    page.evaluate("async (w) => { await app.loadGraphData(w) }", workflow)
-    page.wait_for_timeout(800)
+def reopen(page: Page, path: Path, out: Path, look: str) -> None:
+    workflow = json.loads(path.read_text())
+    first = page.evaluate(OPEN, workflow)
     missing = page.evaluate(MISSING)
-    again = page.evaluate("() => ({ workflow: app.graph.serialize() })")
+    again = page.evaluate(OPEN, first["workflow"])
+    missing += page.evaluate(MISSING)
     page.evaluate(SHOW)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(900)
     page.keyboard.press("Escape")
     page.wait_for_timeout(400)
-    page.screenshot(path=str(out / f"{name}.reopened.png"))
-    values = {node["id"]: node.get("widgets_values") for node in workflow["nodes"]}
-    changed = [
-        node["type"]
-        for node in again["workflow"]["nodes"]
-        if values[node["id"]] != node.get("widgets_values")
+    page.screenshot(path=str(out / f"{path.stem}.{look}.png"))
+    changed = differences(workflow, first["workflow"]) + differences(
+        first["workflow"], again["workflow"]
+    )
+    if first["prompt"] != again["prompt"]:
+        changed.append("what is sent to the server")
+    print(f"{look}: {path.stem}: missing {missing}, changed {changed}")
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return what an opened and saved workflow has otherwise, inside of subgraphs too."""
+    graphs = [
+        [workflow, *((workflow.get("definitions") or {}).get("subgraphs") or [])]
+        for workflow in (before, after)
     ]
-    links = len(workflow["links"]), len(again["workflow"]["links"])
-    print(f"{name}: missing {missing}, widgets changed {changed}, links {links}")
+    changed = ["subgraphs"] if len(graphs[0]) != len(graphs[1]) else []
+    for old, new in zip(*graphs, strict=False):
+        now = {node["id"]: node for node in new["nodes"]}
+        for node in old["nodes"]:
+            other = now.get(node["id"])
+            if other is None or other["type"] != node["type"]:
+                changed.append(f"{node['type']} is gone")
+            elif (node.get("widgets_values") or []) != (other.get("widgets_values") or []):
+                given = node.get("widgets_values"), other.get("widgets_values")
+                changed.append(f"{node['type']} {given[0]} -> {given[1]}")
+            elif len(names := set(map(_name, node["inputs"])) ^ set(map(_name, other["inputs"]))):
+                changed.append(f"inputs {sorted(names)} of {node['type']}")
+        if len(old["links"]) != len(new["links"]):
+            changed.append(f"{len(old['links'])} links -> {len(new['links'])}")
+    return changed
+
+
+def _name(slot: dict[str, Any]) -> str:
+    return str(slot["name"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Sound follows the picture where time runs normally, and its absence stops nothing."""
 
+import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from PyQt6.QtWidgets import QApplication
 from imf_ui.model.ops import SetCurve
 from imf_ui.model.presets import apply_preset, preset_named
 from imf_ui.services.app_services import Services
-from imf_ui.services.audio import SAMPLE_RATE, NullAudio, Sound, samples_from
+from imf_ui.services.audio import SAMPLE_RATE, NullAudio, Sound, SoundFeed, samples_from
 from imf_ui.services.player import FakeClock, Player
 
 type Wait = Callable[..., None]
@@ -99,3 +100,32 @@ def test_sound_begins_at_the_wanted_sample(make_clip: Callable[..., Path]) -> No
     assert crossing.max() > 5000
     silent = str(make_clip("silent.mp4", count=3, rate=Fraction(25)))
     assert list(samples_from(silent, 0.0)) == []
+
+
+class Feeding:
+    """An output that decodes as the real one does, and plays nothing."""
+
+    def __init__(self) -> None:
+        self.feed: SoundFeed | None = None
+
+    def start(self, path: str, seconds: float) -> None:
+        self.feed = SoundFeed(path, seconds)
+
+    def stop(self) -> None:
+        if self.feed is not None:
+            self.feed.stop()
+
+
+def test_closing_ends_every_thread_of_the_editor(services: Services) -> None:
+    def running() -> list[str]:
+        names = [thread.name for thread in threading.enumerate()]
+        return [name for name in names if name.startswith("imf-")]
+
+    player = Player(services.session, FakeClock())
+    sound = Sound(services.session, services.media, player, Feeding())
+    player.play()
+    services.player.seek(30)
+    assert {"imf-sync", "imf-scrub", "imf-ahead", "imf-thumbs", "imf-sound"} <= set(running())
+    sound.close()
+    services.close()
+    assert running() == []

@@ -58,7 +58,7 @@ class DeviceAudio(QObject):
         wanted.setSampleFormat(QAudioFormat.SampleFormat.Int16)
         self._sink = QAudioSink(QMediaDevices.defaultAudioOutput(), wanted, self)
         self._device: Any = None
-        self._feed: _Feed | None = None
+        self._feed: SoundFeed | None = None
         self._rest = b""
         self._timer = QTimer(self)
         self._timer.setInterval(_FEED_MS)
@@ -67,7 +67,7 @@ class DeviceAudio(QObject):
     def start(self, path: str, seconds: float) -> None:
         """Play from a moment of the file's own clock on."""
         self.stop()
-        self._feed = _Feed(path, seconds)
+        self._feed = SoundFeed(path, seconds)
         self._device = self._sink.start()
         self._timer.start()
 
@@ -91,8 +91,8 @@ class DeviceAudio(QObject):
             self._rest = self._rest[room:]
 
 
-class _Feed:
-    """A thread that decodes ahead."""
+class SoundFeed:
+    """A thread that decodes a file's sound ahead of its being played."""
 
     def __init__(self, path: str, seconds: float) -> None:
         self._chunks: queue.Queue[bytes] = queue.Queue(_CHUNKS)
@@ -103,19 +103,22 @@ class _Feed:
         self._thread.start()
 
     def next_chunk(self) -> bytes:
+        """Return what follows; nothing while it is not decoded yet, or at the end."""
         try:
             return self._chunks.get_nowait()
         except queue.Empty:
             return b""
 
     def stop(self) -> None:
+        """End the thread."""
         self._stopped.set()
+        self._thread.join(5)
 
     def _run(self, path: str, seconds: float) -> None:
         for chunk in samples_from(path, seconds):
             while not self._stopped.is_set():
                 try:
-                    self._chunks.put(chunk, timeout=0.1)
+                    self._chunks.put(chunk, timeout=0.02)
                     break
                 except queue.Full:
                     continue

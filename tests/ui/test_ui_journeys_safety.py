@@ -78,6 +78,63 @@ def test_journey_14_the_queue_pauses_reorders_cancels_and_retries(
     assert len(results[0]) > 1000
 
 
+def test_everything_in_the_queue_is_paused_and_goes_on_at_once(
+    opened: Opened, tmp_path: Path, wait_until: Wait
+) -> None:
+    window = opened("fake:slow=60", count=12)
+    window.trigger("preset_slow_half")
+    first = export(window, tmp_path / "one.mkv")
+    second = export(window, tmp_path / "two.mkv")
+    panel = window.queue
+    wait_until(lambda: window.services.queue.job(first).stage == "render")
+    panel.pause_all.click()
+    assert state(window, first) is JobState.PAUSED
+    assert panel.start_all.isEnabled()
+    assert not panel.pause_all.isEnabled()
+    done = window.services.queue.job(first).done
+    QTest.qWait(400)
+    assert window.services.queue.job(first).done <= done + 2
+    assert state(window, second) is JobState.QUEUED
+    panel.start_all.click()
+    wait_until(lambda: state(window, second) is JobState.DONE)
+    assert state(window, first) is JobState.DONE
+    panel.clear_done.click()
+    assert window.services.queue.jobs == ()
+    assert panel.cards == {}
+
+
+def test_the_queue_shows_the_running_job_s_picture_and_plays_what_is_finished(
+    opened: Opened, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = opened("fake:slow=250", count=12)
+    window.trigger("preset_slow_half")
+    job = export(window, tmp_path / "one.mkv")
+    card = window.queue.cards[job]
+    first = card.picture.image
+    assert first is not None
+    shown: list[bytes] = []
+    window.services.queue.pictureReady.connect(lambda _job, jpeg: shown.append(jpeg))
+    wait_until(lambda: len(shown) > 1)
+    assert card.picture.image != first
+    assert shown[-1] != shown[0]
+    assert card.buttons["parts"].isHidden()
+    wait_until(lambda: window.services.queue.job(job).fps > 0)
+    assert "fps" in card.numbers.text()
+    card.buttons["cancel"].click()
+    wait_until(lambda: state(window, job) is JobState.CANCELLED)
+    # As a long render leaves them.
+    folder = window.services.queue.parts_folder(job)
+    folder.mkdir(exist_ok=True)
+    for number in (0, 1):
+        (folder / f"part-{number:06}.mkv").touch()
+    opened_files: list[str] = []
+    monkeypatch.setattr("imf_ui.panels.queue.open_file", opened_files.append)
+    window.queue.refresh()
+    card.buttons["parts"].click()
+    listed = Path(opened_files[0]).read_text().splitlines()
+    assert listed[1:] == [str(folder / "part-000000.mkv"), str(folder / "part-000001.mkv")]
+
+
 def test_a_cancelled_render_says_so_at_once_and_stops_soon(
     opened: Opened, tmp_path: Path, wait_until: Wait
 ) -> None:

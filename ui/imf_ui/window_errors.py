@@ -11,7 +11,8 @@ from imf_ui.i18n import tr
 from imf_ui.model.errors import ErrorCode, Explained
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.explaining import show_error, why_of
-from imf_ui.panels.queue import explained, open_file
+from imf_ui.panels.job_card import explained
+from imf_ui.panels.queue import open_file
 from imf_ui.widgets.error_dialog import ErrorDialog
 
 if TYPE_CHECKING:

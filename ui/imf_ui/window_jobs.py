@@ -17,7 +17,7 @@ from imf_ui.model.projectfile import missing_media, relink
 from imf_ui.panels.export_dialog import ExportDialog
 from imf_ui.panels.relink import RelinkDialog
 from imf_ui.panels.settings import SettingsDialog
-from imf_ui.services.jobs import job_of_clip
+from imf_ui.services.job_building import job_of_clip
 from imf_ui.services.media import OpenedMedia
 
 if TYPE_CHECKING:

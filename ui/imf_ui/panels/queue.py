@@ -1,147 +1,23 @@
-"""The queue: one card for each render, with what can be done about it now."""
+"""The queue: a card for each render, and what can be done about all of them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, QUrl, pyqtSignal
-from PyQt6.QtGui import QDesktopServices
-from PyQt6.QtWidgets import (
-    QFrame,
-    QLabel,
-    QProgressBar,
-    QScrollArea,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtGui import QDesktopServices, QImage
+from PyQt6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from imf_ui.i18n import tr
-from imf_ui.model.errors import Explained, explain
 from imf_ui.model.queue import Job, JobState
-from imf_ui.panels.estimate import duration_words
-from imf_ui.panels.explaining import why_of
 from imf_ui.panels.export_dialog import KINDS, default_output
+from imf_ui.panels.job_card import JobCard
 from imf_ui.services.app_services import Services
-from imf_ui.widgets.parts import bar, column, icon_button, label, push_button, row
+from imf_ui.services.images import Pixels, image_of_bgra
+from imf_ui.widgets.key_guard import KeyGuard
+from imf_ui.widgets.parts import bar, column, label, push_button
 
-_BUTTONS: dict[JobState, tuple[str, ...]] = {
-    JobState.QUEUED: ("up", "down", "duplicate", "cancel"),
-    JobState.RUNNING: ("pause", "cancel"),
-    JobState.PAUSED: ("resume", "cancel"),
-    JobState.CANCELLING: (),
-    JobState.CANCELLED: ("retry", "remove"),
-    JobState.FAILED: ("retry", "explain", "remove"),
-    JobState.DONE: ("play", "folder", "duplicate", "remove"),
-}
-
-
-def state_words(state: JobState) -> str:
-    """Return how a state is called."""
-    return {
-        JobState.QUEUED: tr("waiting"),
-        JobState.RUNNING: tr("rendering"),
-        JobState.PAUSED: tr("paused"),
-        JobState.CANCELLING: tr("Cancelling…"),
-        JobState.CANCELLED: tr("cancelled"),
-        JobState.FAILED: tr("failed"),
-        JobState.DONE: tr("done"),
-    }[state]
-
-
-class JobCard(QFrame):
-    """One job."""
-
-    wanted = pyqtSignal(str, str)
-    """What to do (``pause``, ``cancel`` ...) and the job's id."""
-
-    def __init__(self, job: Job, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setProperty("card", True)
-        self.job = job
-        self.name = label(job.name, "strong")
-        self.state = label("", "muted", "small")
-        self.numbers = label("", "muted", "small")
-        self.reason = label("", wrap=True)
-        self.reason.setProperty("state", "error")
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName(tr("Progress of {name}", name=job.name))
-        self.buttons: dict[str, QToolButton] = {}
-        tools = QWidget()
-        box = row(space_px=2)
-        for name, icon_name, words in (
-            ("up", "up", tr("Earlier")),
-            ("down", "down", tr("Later")),
-            ("pause", "pause", tr("Pause")),
-            ("resume", "play", tr("Go on")),
-            ("retry", "retry", tr("Try again")),
-            ("explain", "info", tr("What happened?")),
-            ("play", "play", tr("Play the result")),
-            ("folder", "folder", tr("Open the folder")),
-            ("duplicate", "duplicate", tr("Duplicate")),
-            ("cancel", "close", tr("Cancel")),
-            ("remove", "trash", tr("Remove from the list")),
-        ):
-            button = icon_button(icon_name, words)
-            button.clicked.connect(lambda _checked, name=name: self.wanted.emit(name, self.job.id))
-            self.buttons[name] = button
-            box.addWidget(button)
-        tools.setLayout(box)
-        head = row(self.name, self.state, None, self.numbers, tools)
-        layout = column(head, self.progress, self.reason, space_px=6)
-        layout.setContentsMargins(14, 8, 10, 12)
-        self.setLayout(layout)
-        self.show_job(job)
-
-    def show_job(self, job: Job) -> None:
-        """Show what has become of the job."""
-        self.job = job
-        self.state.setText(stage_words(job))
-        self.progress.setRange(0, max(job.total, 1))
-        self.progress.setValue(job.done)
-        self.progress.setVisible(job.state not in (JobState.DONE, JobState.QUEUED))
-        self.numbers.setText(numbers_of(job))
-        reason = why_of(explained(job)) if job.state is JobState.FAILED else ""
-        self.reason.setText(reason)
-        self.reason.setVisible(bool(reason))
-        for name, button in self.buttons.items():
-            button.setVisible(name in _BUTTONS[job.state])
-        self.setAccessibleName(f"{job.name}, {state_words(job.state)}")
-
-
-def stage_words(job: Job) -> str:
-    """Return what a job is doing."""
-    if job.state is JobState.RUNNING and job.stage != "render":
-        return {"analyse": tr("Looking for cuts"), "join": tr("joining the parts")}.get(
-            job.stage, tr("preparing")
-        )
-    return state_words(job.state)
-
-
-def explained(job: Job) -> Explained:
-    """Return why a job failed."""
-    return explain(
-        job.error_code, job.error_text, details=job.error_details, file=Path(job.source).name
-    )
-
-
-def numbers_of(job: Job) -> str:
-    """Return how far a job is, in words."""
-    if job.state in (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLING):
-        share = 100 * job.done // max(job.total, 1)
-        if not job.total:
-            return ""
-        words = tr(
-            "{share} %, frame {done} of {total}", share=share, done=job.done, total=job.total
-        )
-        if job.state is JobState.RUNNING and job.fps:
-            words += f" · {job.fps:.1f} fps"
-        if job.state is JobState.RUNNING and job.eta_seconds is not None:
-            words += " · " + tr("{time} left", time=duration_words(job.eta_seconds))
-        return words
-    if job.state is JobState.CANCELLED and job.done:
-        return tr("{done} of {total} frames are kept", done=job.done, total=job.total)
-    return Path(job.output).name if job.output else ""
+_PICTURE_PX = 264
+_MOST_PICTURES = 200
 
 
 class QueuePanel(QWidget):
@@ -158,11 +34,16 @@ class QueuePanel(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.summary: QLabel = label("", "muted")
         self.start_all = push_button(tr("Start all"), "play")
-        self.pause_all = push_button(tr("Pause after this one"), "pause")
+        self.pause_all = push_button(tr("Pause all"), "pause")
+        self.pause_after = push_button(tr("Pause after this one"))
         self.retry_failed = push_button(tr("Retry failed"), "retry")
-        self.start_all.clicked.connect(self._queue.start_all)
-        self.pause_all.clicked.connect(self._queue.stop_after_current)
+        self.clear_done = push_button(tr("Clear finished"))
+        self.start_all.clicked.connect(self._on_start_all)
+        self.pause_all.clicked.connect(self._on_pause_all)
+        self.pause_after.clicked.connect(self._on_pause_after)
         self.retry_failed.clicked.connect(self._on_retry_failed)
+        self.clear_done.clicked.connect(self._on_clear)
+        self._pictures: dict[str, QImage] = {}
         self._list = QVBoxLayout()
         self._list.setContentsMargins(24, 16, 24, 16)
         self._list.setSpacing(10)
@@ -181,7 +62,9 @@ class QueuePanel(QWidget):
             None,
             self.start_all,
             self.pause_all,
+            self.pause_after,
             self.retry_failed,
+            self.clear_done,
             space_px=8,
         )
         layout = column(head, self.empty, space_px=0)
@@ -189,6 +72,9 @@ class QueuePanel(QWidget):
         self.setLayout(layout)
         self._queue.jobsChanged.connect(self.refresh)
         self._queue.jobChanged.connect(self._on_job)
+        self._queue.pictureReady.connect(self._on_live_picture)
+        services.media.firstPicture.connect(self._on_first_picture)
+        self._guard = KeyGuard(self)
         self.refresh()
 
     def refresh(self) -> None:
@@ -203,6 +89,10 @@ class QueuePanel(QWidget):
             if shown is None:
                 shown = self.cards[job.id] = JobCard(job)
                 shown.wanted.connect(self.carry_out)
+                self._guard.watch(shown)
+                if job.source in self._pictures:
+                    shown.picture.show_image(self._pictures[job.source])
+            shown.has_parts = job.state is not JobState.DONE and self._has_parts(job)
             shown.show_job(job)
             if self._list.indexOf(shown) != place:
                 self._list.removeWidget(shown)
@@ -220,9 +110,17 @@ class QueuePanel(QWidget):
             if jobs
             else ""
         )
-        self.retry_failed.setEnabled(failed > 0)
-        self.start_all.setEnabled(any(j.state in (JobState.PAUSED, JobState.QUEUED) for j in jobs))
-        self.pause_all.setEnabled(any(j.state in (JobState.RUNNING, JobState.QUEUED) for j in jobs))
+        self._enable_buttons()
+
+    def _enable_buttons(self) -> None:
+        """Enable what makes a difference now."""
+        states = {job.state for job in self._queue.jobs}
+        waits, runs = JobState.QUEUED in states, JobState.RUNNING in states
+        self.start_all.setEnabled(JobState.PAUSED in states or (waits and not self._queue.is_on))
+        self.pause_all.setEnabled(runs or (waits and self._queue.is_on))
+        self.pause_after.setEnabled(runs and waits and self._queue.is_on)
+        self.retry_failed.setEnabled(bool(states & {JobState.FAILED, JobState.CANCELLED}))
+        self.clear_done.setEnabled(JobState.DONE in states)
 
     def _on_job(self, job_id: str) -> None:
         job = self._job(job_id)
@@ -231,6 +129,57 @@ class QueuePanel(QWidget):
             self.refresh()
         else:
             shown.show_job(job)
+
+    def _has_parts(self, job: Job) -> bool:
+        return bool(self._queue.finished_parts(job.id))
+
+    def _on_live_picture(self, job_id: str, jpeg: bytes) -> None:
+        shown = self.cards.get(job_id)
+        image = QImage.fromData(jpeg)
+        if shown is not None and not image.isNull():
+            shown.picture.show_image(image)
+            shown.set_has_parts(self._has_parts(shown.job))
+
+    def _on_first_picture(self, path: str, pixels: Pixels) -> None:
+        """Keep a small copy for the job that may come of it."""
+        if len(self._pictures) >= _MOST_PICTURES:
+            self._pictures.clear()
+        self._pictures[path] = image_of_bgra(pixels).scaled(
+            _PICTURE_PX,
+            _PICTURE_PX,
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.FastTransformation,
+        )
+        for shown in self.cards.values():
+            if shown.job.source == path and shown.picture.image is None:
+                shown.picture.show_image(self._pictures[path])
+
+    def _on_start_all(self) -> None:
+        self._queue.resume_all()
+        self.refresh()
+
+    def _on_pause_all(self) -> None:
+        self._queue.pause_all()
+        self.refresh()
+
+    def _on_pause_after(self) -> None:
+        self._queue.stop_after_current()
+        self.refresh()
+
+    def _on_clear(self) -> None:
+        self._queue.clear_done()
+
+    def play_parts(self, job_id: str) -> Path | None:
+        """Play what is finished of a job; several parts as a list, one after the other."""
+        parts = self._queue.finished_parts(job_id)
+        if not parts:
+            return None
+        file = parts[0].parent if parts[0].is_dir() else parts[0]
+        if len(parts) > 1 and not parts[0].is_dir():
+            file = self._services.home / f"finished-{job_id}.m3u"
+            file.write_text("\n".join(["#EXTM3U", *map(str, parts), ""]), encoding="utf-8")
+        open_file(str(file))
+        return file
 
     def _job(self, job_id: str) -> Job | None:
         return next((job for job in self._queue.jobs if job.id == job_id), None)
@@ -256,6 +205,7 @@ class QueuePanel(QWidget):
                 job_id, str(default_output(job.source, KINDS[0]))
             ),
             "explain": lambda: self.explain_wanted.emit(job_id),
+            "parts": lambda: self.play_parts(job_id),
             "play": lambda: open_file(job.output),
             "folder": lambda: open_file(str(Path(job.output).parent)),
         }

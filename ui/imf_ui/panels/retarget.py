@@ -18,7 +18,7 @@ from imf_ui.panels.retarget_panes import IMAGE_ENDINGS, Pane, masked, small_copy
 from imf_ui.panels.retarget_settings import RetargetSettings
 from imf_ui.services.app_services import Services
 from imf_ui.services.images import Pixels, image_of_bgra
-from imf_ui.services.jobs import free_path
+from imf_ui.services.job_building import free_path
 from imf_ui.widgets.key_guard import KeyGuard
 from imf_ui.widgets.parts import icon_button, label, push_button, row
 from imf_ui.widgets.token_strip import TokenStrip

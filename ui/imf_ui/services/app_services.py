@@ -16,7 +16,8 @@ from imf_ui.services.actions import ActionRegistry
 from imf_ui.services.audio import Sound
 from imf_ui.services.autosave import Autosave
 from imf_ui.services.framecache import FrameCache
-from imf_ui.services.jobs import RenderQueue, free_path
+from imf_ui.services.job_building import free_path
+from imf_ui.services.jobs import RenderQueue
 from imf_ui.services.media import MediaService, OpenedMedia
 from imf_ui.services.player import Clock, Player
 from imf_ui.services.preview import PreviewScheduler

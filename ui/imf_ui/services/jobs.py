@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import time
+from base64 import b64decode
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,14 +21,13 @@ from imf_ui.model.errors import ErrorCode, Explained, explain
 from imf_ui.model.eta import Eta
 from imf_ui.model.queue import (
     Job,
-    JobOptions,
     JobState,
     RetimeSpec,
     moved,
-    spec_of_retarget,
 )
 from imf_ui.model.schedule import Findings
 from imf_ui.model.values import BadValue, from_json, to_json
+from imf_ui.services.job_building import free_path, job_of_clip, job_of_retarget
 from imf_ui.services.worker import WorkerClient
 
 _CRASHES = 2
@@ -43,6 +43,8 @@ class RenderQueue(QObject):
     """A job's state or progress is another."""
     jobFinished = pyqtSignal(str)
     """A job is done or failed."""
+    pictureReady = pyqtSignal(str, bytes)
+    """Id of a job under way, and a small JPEG of the frame that it made last."""
 
     def __init__(self, folder: Path, worker: WorkerClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -141,6 +143,19 @@ class RenderQueue(QObject):
     def stop_after_current(self) -> None:
         """Begin no other job."""
         self._is_on = False
+
+    def pause_all(self) -> None:
+        """Let everything stand still: the job under way, and those that wait."""
+        self._is_on = False
+        if self._running and self.job(self._running).state is JobState.RUNNING:
+            self.pause(self._running)
+
+    def resume_all(self) -> None:
+        """Let everything that stands still go on, and begin what waits."""
+        for job in self._jobs:
+            if job.state is JobState.PAUSED:
+                self.resume(job.id)
+        self.start_all()
 
     def pause(self, job_id: str) -> None:
         """Let a running job stand still, or keep a queued one from beginning."""
@@ -281,6 +296,8 @@ class RenderQueue(QObject):
         name = event["event"]
         if name == "progress":
             self._on_progress(job, event)
+        elif name == "picture":
+            self.pictureReady.emit(job_id, b64decode(event["jpeg"]))
         elif name == "done":
             self._finish(
                 job.to(
@@ -380,63 +397,3 @@ class RenderQueue(QObject):
             temporary.replace(self._file)
         except OSError:
             return
-
-
-def free_path(path: Path) -> Path:
-    """Return the path, or the next numbered one that does not exist yet."""
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
-        number += 1
-    return free
-
-
-def job_of_clip(
-    clip: Clip, output: str, *, findings: Findings | None = None, **options: Any
-) -> Job:
-    """Return the job that renders a clip."""
-    cuts = clip.cuts.manual
-    if cuts is None and findings is not None and clip.cuts.find:
-        cuts = findings.cuts
-    marks = clip.marks
-    render = clip.render
-    return Job(
-        id="",
-        name=clip.name,
-        output=output,
-        retime=RetimeSpec(
-            source=clip.media.path,
-            curve=clip.curve,
-            rate=clip.output_rate,
-            first=marks.first,
-            last=marks.last,
-            find_cuts=clip.cuts.find,
-            cuts=cuts,
-            on_cut=clip.cuts.on_cut,
-            dedup=clip.cuts.dedup,
-        ),
-        options=JobOptions(
-            **{
-                "model": render.model,
-                "device": render.device,
-                "precision": render.precision,
-                "tile": render.tile,
-                "codec": render.codec,
-                "crf": render.crf,
-                "audio": render.audio,
-                **options,
-            }
-        ),
-    )
-
-
-def job_of_retarget(document: Document, output: str, **options: Any) -> Job:
-    """Return the job that renders the retargeting of a document."""
-    setup = document.retarget
-    return Job(
-        id="",
-        name=Path(setup.reference).stem,
-        output=output,
-        retarget=spec_of_retarget(setup),
-        options=JobOptions(**options),
-    )

@@ -1,8 +1,10 @@
 """Long tasks of the worker: renders and analyses that report, pause and stop."""
 
 import threading
+import time
+from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from imf_plugin.timeline.plan import OnCut, RenderPlan, excerpt
 from imf_ui.model.queue import JobOptions, RetargetSpec, RetimeSpec
 from imf_ui.model.values import from_json
 from imf_ui.services.faking import Faults, fake_interpolator
+from imf_ui.services.pictures import small_jpeg
 
 _REPORT_SECONDS = 0.1
+_PICTURE_SECONDS = 0.7
 
 type Send = Callable[..., None]
 
@@ -38,6 +42,7 @@ class LongTask:
         self._goes_on.set()
         self._reported = 0.0
         self._last: tuple[str, int] = ("", -1)
+        self._pictured = 0.0
 
     def cancel(self) -> None:
         """Stop within a frame."""
@@ -63,8 +68,6 @@ class LongTask:
     def _progress(self, event: Progress) -> None:
         self._goes_on.wait()
         self._token.check()
-        import time
-
         now = time.monotonic()
         changed_stage = event.stage != self._last[0]
         ends = event.done >= event.total
@@ -80,9 +83,17 @@ class LongTask:
             note=event.note,
         )
 
+    def _watch(self, picture: Callable[[], Any]) -> None:
+        """Send a small copy of the frame that was made last, now and then."""
+        now = time.monotonic()
+        if now - self._pictured >= _PICTURE_SECONDS:
+            self._pictured = now
+            jpeg = b64encode(small_jpeg(picture())).decode()
+            self._send("picture", id=self._command["id"], jpeg=jpeg)
+
     def _options(self) -> RenderOptions:
         wanted = asdict(from_json(JobOptions, self._command["options"]))
-        options = RenderOptions(**wanted)
+        options = RenderOptions(**wanted, watch=self._watch)
         if self._faults is not None and self._command["cmd"] == "render":
             model = fake_interpolator(self._faults, tile=options.tile, device=options.device)
             options = replace(options, model=model)
@@ -102,7 +113,12 @@ class LongTask:
         from imf_plugin.engine.retarget_functions import retarget
 
         spec = from_json(RetargetSpec, self._command["retarget"])
-        options = {key: value for key, value in asdict(self._options()).items() if key != "model"}
+        wanted = self._options()
+        options = {
+            member.name: getattr(wanted, member.name)
+            for member in fields(wanted)
+            if member.name != "model"
+        }
         result = retarget(
             spec.reference,
             spec.driving,

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 type Pixels = NDArray[np.uint8]
 
+_JPEG_SIDE_PX = 320
+_JPEG_QUALITY = 80
+
 
 def reduced(rgb: NDArray[Any], scale: int) -> NDArray[Any]:
     """Return a picture at 1/``scale`` of its size; 1 keeps every pixel."""
@@ -29,3 +32,12 @@ def bgra_of(rgb: NDArray[Any], scale: int = 1) -> Pixels:
         rgb = ((rgb.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     code = cv2.COLOR_RGBA2BGRA if rgb.shape[2] == 4 else cv2.COLOR_RGB2BGRA
     return np.asarray(cv2.cvtColor(rgb, code), dtype=np.uint8)
+
+
+def small_jpeg(rgb: NDArray[Any]) -> bytes:
+    """Return a small JPEG of a picture ``[H, W, 3|4]``, enough to see what it shows."""
+    scale = -(-max(rgb.shape[:2]) // _JPEG_SIDE_PX)
+    _, encoded = cv2.imencode(
+        ".jpg", bgra_of(rgb, scale)[..., :3], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    return encoded.tobytes()

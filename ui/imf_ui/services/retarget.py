@@ -123,7 +123,8 @@ class RetargetService(QObject):
         if not self.is_ready:
             return
         self._number = min(max(number, 0), self.count - 1)
-        self._media.want_frame(FrameWish(path=self._setup.driving, index=self._number, scale=1))
+        wish = FrameWish(path=self._setup.driving, index=self._number, scale=1)
+        self._media.want_frame(wish, wanter="retarget")
         self._present()
         self._ask()
 

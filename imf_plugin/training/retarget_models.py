@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from imf_plugin.models.imf import puppet_retargeter
 from imf_plugin.models.imf.compact import CompactImf
 from imf_plugin.models.imf.config import CompactConfig
 from imf_plugin.models.imf.fitting import FitOptions
@@ -35,6 +36,11 @@ def named_retargeter(name: str) -> Retargeter:
         folder = plain.removeprefix(REDUCED)
         return read_folder(Path(folder), 256) if folder else ReducedTransport(None)
     fit = None if name.endswith(GUESS) else FitOptions()
+    if Path(plain).name.removesuffix(".safetensors") == puppet_retargeter.WEIGHTS:
+        own = Path(plain).parent if plain.endswith(".safetensors") else None
+        figures = puppet_retargeter.load(own)
+        figures.fit = None if fit is None else figures.fit
+        return figures
     if (Path(plain) / "facts.json").exists():
         network = checkpoint_network(Path(plain))
         return ImfRetargeter(network, fit=fit)

@@ -4,7 +4,7 @@ Its fields of 2048 numbers are projected onto their main directions, either thos
 folder, which must then suit every clip, or those of the clip itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -31,7 +31,7 @@ class ReducedTransport:
         self._basis = None if directions is None else torch.linalg.qr(directions.flatten(1).T).Q.T
 
     @classmethod
-    def of_folder(cls, clips: list[Tensor]) -> "ReducedTransport":
+    def of_folder(cls, clips: Iterable[Tensor]) -> "ReducedTransport":
         """Return it along the main directions of clips ``[T, 3, S, S]``, which count alike."""
         rows = []
         for clip in clips:
@@ -83,4 +83,4 @@ def read_folder(folder: Path, side: int) -> ReducedTransport:
     """Return it along the main directions of the clips below a folder."""
     from imf_plugin.training.retarget_reports.reenactment import clips_in, squares
 
-    return ReducedTransport.of_folder([squares(path, 40, side) for path in clips_in([folder])])
+    return ReducedTransport.of_folder(squares(path, 40, side) for path in clips_in([folder]))

@@ -215,11 +215,8 @@ class FramePlanner:
         )
 
     def _beyond(self, place: int, start: int, pair: int) -> Beyond | None:
-        own = self._times[pair + 1] - self._times[pair]
-        distance = (self._times[start + 1] - self._times[start]) / own
-        if not Fraction(1, MOST_UNEVEN) <= distance <= MOST_UNEVEN:
-            return None
-        return Beyond(keyframe=self._keyframes[place], distance=distance)
+        gap, own = (self._times[first + 1] - self._times[first] for first in (start, pair))
+        return keyframe_beyond(self._keyframes[place], gap, own)
 
     def _single(self, time: Fraction, index: int, decision: Decision, reason: str) -> PlannedFrame:
         return PlannedFrame(
@@ -266,6 +263,20 @@ def _without_duplicates(
         if index < count:
             keep.append(index)
     return keep
+
+
+def keyframe_beyond(keyframe: int, gap: Fraction, own: Fraction) -> Beyond | None:
+    """Return a keyframe beyond a pair, or None if it is too far away, or too near, to tell.
+
+    Args:
+        keyframe: Its number.
+        gap: The time between it and the nearer keyframe of the pair.
+        own: The time between the pair.
+    """
+    distance = gap / own
+    if not Fraction(1, MOST_UNEVEN) <= distance <= MOST_UNEVEN:
+        return None
+    return Beyond(keyframe=keyframe, distance=distance)
 
 
 def unchanged_plan(source: PlanSource, timing: SourceTiming, request: dict[str, str]) -> RenderPlan:

@@ -295,7 +295,8 @@ async (spec) => {
     for (const key of Object.keys(made)) if (!spec.inner.includes(key)) graph.remove(made[key])
     box.pos = [0, 0]
     for (const [key, name, label] of spec.shown) {
-      const inner = made[key], slot = inner.inputs.find((i) => i.widget?.name === name)
+      const inner = made2.subgraph.nodes.find((n) => n.id === made[key].id)
+      const slot = inner.inputs.find((i) => i.widget?.name === name)
       const input = made2.subgraph.addInput(name.split('.').pop(), slot.type)
       if (!input.connect(slot, inner)) throw new Error('cannot show ' + name)
       input.label = label
@@ -334,9 +335,12 @@ SHOW = """
 MISSING = """
 () => {
   const inside = (graph) => graph.nodes.flatMap((n) => [n, ...inside(n.subgraph ?? { nodes: [] })])
-  return inside(app.graph).filter((n) => n.has_errors || !n.subgraph &&
-    !LiteGraph.registered_node_types[n.type] && !['Note', 'MarkdownNote'].includes(n.type))
-    .map((n) => n.type)
+  const known = (n) => n.subgraph || LiteGraph.registered_node_types[n.type] ||
+    ['Note', 'MarkdownNote'].includes(n.type)
+  const lost = (n) => (n.inputs ?? []).filter((i) =>
+    i.widget && !n.widgets?.some((w) => w.name === i.widget.name)).map((i) => i.name)
+  return inside(app.graph).filter((n) => n.has_errors || !known(n) || lost(n).length)
+    .map((n) => [n.type, ...lost(n)])
 }
 """
 OPEN = """
@@ -456,7 +460,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _name(slot: dict[str, Any]) -> str:
-    return str(slot["name"])
+    return slot["name"] + (" with its widget" if slot.get("widget") else "")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
 """Timeline, transport, time field, key table, dialogs."""
 
+import time
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from PyQt6 import QtTest
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QPoint, Qt, QTimer
 from PyQt6.QtWidgets import QApplication, QLabel, QSlider
 
+from imf_ui.measure.watchdog import WatchedApplication
+from imf_ui.model.timebase import format_time
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
 from imf_ui.widgets.key_table import AT, SHAPE, SPEED, KeyRow, KeyTable
 from imf_ui.widgets.shortcut_sheet import ShortcutSheet
@@ -193,3 +198,25 @@ def test_labels_in_the_widgets_are_never_cut(
         if one.fontMetrics().horizontalAdvance(one.text()) > one.width()
     ]
     assert cut == []
+
+
+def test_the_watchdog_sees_a_slot_that_takes_long_and_where(
+    app: QApplication, wait_until: Callable[..., None]
+) -> None:
+    assert isinstance(app, WatchedApplication)
+    done: list[bool] = []
+
+    def dawdle() -> None:
+        end = time.thread_time() + 0.08
+        while time.thread_time() < end:
+            format_time(Fraction(1), Fraction(25))
+        done.append(True)
+
+    QTimer.singleShot(0, dawdle)
+    wait_until(lambda: done)
+    found = [slow for slow in app.slow if slow.milliseconds >= 75]
+    assert found
+    assert "Timer" in found[0].words or "MetaCall" in found[0].words
+    assert "timebase.py" in found[0].stack
+    app.slow.clear()
+    app.slowest_ms = 0.0

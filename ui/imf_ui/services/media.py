@@ -165,8 +165,8 @@ class MediaService(QObject):
                     made.append((index, _thumbnail(reader, index, height_px)))
                     if number in (0, 3):
                         self.thumbnailsReady.emit(path, list(made))
-        except (ImfError, OSError):
-            return
+        except (ImfError, OSError, IndexError, ValueError):
+            return  # images of a sequence that vanished meanwhile, for instance
         self.thumbnailsReady.emit(path, made)
 
 

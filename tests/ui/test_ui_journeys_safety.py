@@ -186,25 +186,25 @@ def test_journey_18_projects_reopen_to_the_byte_and_survive_damage(
     window = opened()
     window.trigger("preset_slow_quarter")
     file = tmp_path / "work.imfp"
-    assert window._save_to(file)
+    assert window.files.save_to(file)
     first = file.read_bytes()
     again = editor(home="second")
-    again.open_project(file)
+    again.files.open_project(file)
     wait_until(lambda: again.session.schedule() is not None)
-    assert again._save_to(file)
+    assert again.files.save_to(file)
     assert file.read_bytes() == first
     assert backup_of(file).read_bytes() == first
     # A newer program's file opens to look at.
     newer = tmp_path / "newer.imfp"
     newer.write_text(file.read_text().replace('"schema": 1', '"schema": 99'))
     third = editor(home="third")
-    third.open_project(newer)
+    third.files.open_project(newer)
     wait_until(lambda: third.session.clip is not None)
     assert third.session.is_read_only
     # A broken file falls back to the version before.
     file.write_text("{ broken")
     fourth = editor(home="fourth")
-    fourth.open_project(file)
+    fourth.files.open_project(file)
     wait_until(lambda: fourth.session.clip is not None)
     assert fourth.session.clip == window.session.clip
 
@@ -216,13 +216,13 @@ def test_journey_19_moved_media_is_found_again_with_its_neighbours(
     window.open_path(str(make_clip("second.mp4")))
     wait_until(lambda: len(window.session.document.clips) == 2)
     file = tmp_path / "work.imfp"
-    window._save_to(file)
+    window.files.save_to(file)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for name in ("clip.mp4", "second.mp4"):
         (tmp_path / name).rename(elsewhere / name)
     again = editor(home="second")
-    again.open_project(file)
+    again.files.open_project(file)
     wait_until(lambda: isinstance(again.jobs.dialog, RelinkDialog))
     dialog = again.jobs.dialog
     assert isinstance(dialog, RelinkDialog)

@@ -1,7 +1,6 @@
 """The main window: screens, menus, drag and drop, and the dialogs of the whole program."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
@@ -14,7 +13,6 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import (
     QButtonGroup,
-    QFileDialog,
     QHBoxLayout,
     QInputDialog,
     QLabel,
@@ -27,22 +25,21 @@ from PyQt6.QtWidgets import (
 
 from imf_ui.i18n import tr
 from imf_ui.icons import icon
-from imf_ui.model.errors import Explained, explain_exception
-from imf_ui.model.projectfile import Loaded, ProjectError
+from imf_ui.model.errors import Explained
 from imf_ui.panels.queue import QueuePanel
 from imf_ui.panels.retarget import RetargetPanel
 from imf_ui.panels.retime import RetimePanel
+from imf_ui.panels.shortcuts import MENUS, shortcut_groups
 from imf_ui.panels.start import StartScreen
 from imf_ui.services.actions import ACTIONS
 from imf_ui.services.app_services import Services
 from imf_ui.services.images import Pixels, image_of_bgra
-from imf_ui.widgets.shortcut_sheet import ShortcutSheet, key_words
+from imf_ui.widgets.shortcut_sheet import ShortcutSheet
 from imf_ui.window_errors import WindowErrors
+from imf_ui.window_files import WindowFiles
 from imf_ui.window_jobs import WindowJobs
 
-PROJECT_ENDING = ".imfp"
 _SCREENS = ("start", "edit", "retarget", "queue")
-_MENUS = ("File", "Edit", "View", "Play", "Mark", "Speed", "Help")
 _MESSAGE_MS = 6000
 _ANALYSED_FRAMES = 1500
 """Longer clips are looked through for cuts when the user asks, so that previews come first."""
@@ -71,6 +68,7 @@ class MainWindow(QMainWindow):
             self.screens.addWidget(screen)
         self.setCentralWidget(self.screens)
         self.errors = WindowErrors(self)
+        self.files = WindowFiles(self)
         self.jobs = WindowJobs(self)
         self.work = self._table()
         self.qt_actions: dict[str, QAction] = dict(self.retime.qt_actions)
@@ -84,17 +82,17 @@ class MainWindow(QMainWindow):
 
     def _table(self) -> dict[str, Callable[[], object]]:
         return {
-            "new": self.new_project,
-            "open": self.choose_and_open,
+            "new": self.files.new_project,
+            "open": self.files.choose_and_open,
             "open_sample": self.jobs.open_sample,
-            "save": self.save,
-            "save_as": self.save_as,
-            "export": self.jobs.export_now,
-            "export_as": self.jobs.export_as,
+            "save": self.files.save,
+            "save_as": self.files.save_as,
+            "export": self.export_now,
+            "export_as": self.export_as,
             "settings": self.jobs.edit_settings,
             "quit": self.close,
-            "undo": self.session.undo_stack.undo,
-            "redo": self.session.undo_stack.redo,
+            "undo": self.undo,
+            "redo": self.redo,
             "screen_edit": lambda: self.show_screen("edit"),
             "screen_retarget": lambda: self.show_screen("retarget"),
             "screen_queue": lambda: self.show_screen("queue"),
@@ -118,12 +116,14 @@ class MainWindow(QMainWindow):
     def _make_menus(self) -> None:
         bar = self.menuBar()
         assert bar is not None
-        for name in _MENUS:
+        for name in MENUS:
             menu = bar.addMenu(tr(name))
             assert menu is not None
             for described in ACTIONS:
                 if described.menu == name and described.id in self.qt_actions:
                     menu.addAction(self.qt_actions[described.id])
+                    if described.id in self.retarget.qt_actions:
+                        menu.addAction(self.retarget.qt_actions[described.id])
         corner = QWidget()
         box = QHBoxLayout(corner)
         box.setContentsMargins(0, 3, 8, 3)
@@ -179,7 +179,6 @@ class MainWindow(QMainWindow):
         self.queue.explain_wanted.connect(self.errors.explain_job)
         self.services.queue.jobFinished.connect(self.errors.on_job_finished)
         self.services.failed.connect(self.errors.on_failed)
-        self.services.projectOpened.connect(self._on_project)
         self.services.clipOpened.connect(self._on_clip)
         self.services.findingsChanged.connect(self._on_findings)
         self.services.preview.rangeProgress.connect(self._on_range)
@@ -190,22 +189,36 @@ class MainWindow(QMainWindow):
         self.session.undo_stack.indexChanged.connect(self._show_undo)
 
     def trigger(self, action: str) -> None:
-        """Carry out an action by its id."""
-        work = self.work.get(action)
+        """Carry out an action by its id, as it is meant on the screen that is shown."""
+        on_retarget = self.screen_name == "retarget"
+        work = self.work.get(action) or (self.retarget.table.get(action) if on_retarget else None)
         if work is not None:
             work()
+        elif self.session.clip is None:
+            self.say(tr("Open a video first"))
         else:
             self.retime.trigger(action)
 
     def show_screen(self, name: str) -> None:
         """Go to a screen; without a clip the edit screen is the start screen."""
-        if name == "edit" and self.session.clip is None:
-            name = "start"
+        if name not in _SCREENS or (name == "edit" and self.session.clip is None):
+            name = "edit" if self.session.clip else "start"
         self.screens.setCurrentIndex(_SCREENS.index(name))
         for screen, tab in self._tabs.items():
             tab.setChecked(screen == ("edit" if name == "start" else name))
+        self._offer_actions(name)
         if name == "edit":
             self.retime.viewer.view.setFocus()
+        elif name == "retarget":
+            self.retarget.strip.setFocus()
+
+    def _offer_actions(self, screen: str) -> None:
+        """Offer in the menus what the screen can do; both screens with pictures can play."""
+        for name, action in self.retime.qt_actions.items():
+            action.setEnabled(screen == "edit")
+            action.setVisible(not (screen == "retarget" and name in self.retarget.qt_actions))
+        for action in self.retarget.qt_actions.values():
+            action.setVisible(screen == "retarget")
 
     @property
     def screen_name(self) -> str:
@@ -263,39 +276,13 @@ class MainWindow(QMainWindow):
         self.message.setText(words)
         self._message_timer.start(_MESSAGE_MS)
 
-    def choose_and_open(self) -> None:
-        """Ask for files and open them."""
-        paths, _ = QFileDialog.getOpenFileNames(self, tr("Open"))
-        self.open_paths(paths)
-
     def open_path(self, path: str) -> None:
         """Open one file or folder."""
         self.open_paths([path])
 
     def open_paths(self, paths: list[str]) -> None:
-        """Open what was dropped or chosen: one thing to edit, many things to render."""
-        for_queue = [path for path in paths if not path.endswith(PROJECT_ENDING)]
-        if len(for_queue) > 1:
-            self.jobs.queue_many(for_queue)
-            return
-        for path in paths:
-            if path.endswith(PROJECT_ENDING):
-                self.open_project(Path(path))
-            else:
-                self.services.open_path(path)
-
-    def open_project(self, path: Path) -> None:
-        """Open a project file."""
-        if not self.may_leave():
-            return
-        self.services.open_path(path)
-
-    def _on_project(self, loaded: Loaded) -> None:
-        for note in loaded.notes:
-            self.say(tr(note))
-        view = loaded.document.view
-        self.show_screen(view.panel if view.panel in _SCREENS else "edit")
-        self.services.player.seek(view.playhead)
+        """Open what was dropped or chosen."""
+        self.files.open_paths(paths)
 
     def _on_findings(self, path: str) -> None:
         found = self.session.findings(path)
@@ -322,55 +309,37 @@ class MainWindow(QMainWindow):
         if clip.cuts.find and clip.media.frame_count <= _ANALYSED_FRAMES:
             self.services.analyse(clip)
 
-    def new_project(self) -> None:
-        """Start afresh."""
-        if self.may_leave():
-            self.session.new()
-            self.show_screen("start")
+    def undo(self) -> None:
+        """Take the last edit back, and say which."""
+        words = self.session.undo_stack.undoText()
+        self.session.undo_stack.undo()
+        if words:
+            self.say(tr("Undone: {words}", words=tr(words)))
 
-    def save(self) -> bool:
-        """Save the project; ask where if it has no name yet."""
-        if self.session.path is None or self.session.is_read_only:
-            return self.save_as()
-        return self._save_to(self.session.path)
+    def redo(self) -> None:
+        """Do again what was undone, and say what."""
+        words = self.session.undo_stack.redoText()
+        self.session.undo_stack.redo()
+        if words:
+            self.say(tr("Done again: {words}", words=tr(words)))
 
-    def save_as(self) -> bool:
-        """Ask for a name and save the project there."""
-        clip = self.session.clip
-        beside = (
-            Path(clip.media.path).with_suffix(PROJECT_ENDING) if clip else Path("untitled.imfp")
-        )
-        path, _ = QFileDialog.getSaveFileName(
-            self, tr("Save project"), str(beside), f"imf (*{PROJECT_ENDING})"
-        )
-        return bool(path) and self._save_to(Path(path))
+    def export_now(self) -> None:
+        """Put what the screen shows into the queue as it is set up."""
+        if self.screen_name == "retarget":
+            self.retarget.add_to_queue()
+        elif self.session.clip is None:
+            self.say(tr("Open a video first"))
+        else:
+            self.jobs.export_now()
 
-    def _save_to(self, path: Path) -> bool:
-        path = path if path.suffix else path.with_suffix(PROJECT_ENDING)
-        try:
-            self.session.save(path)
-        except ProjectError as error:
-            self.errors.show(explain_exception(error, file=path.name))
-            return False
-        self.services.settings.add_recent(str(path))
-        self.say(tr("Saved as {name}", name=path.name))
-        self.refresh()
-        return True
-
-    def may_leave(self) -> bool:
-        """Ask what becomes of unsaved work; False to stay."""
-        if self.session.is_clean or not self.session.document.clips:
-            return True
-        button = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            tr("Unsaved work"),
-            tr("Save the project before going on?"),
-            button.Save | button.Discard | button.Cancel,
-        )
-        if answer == button.Save:
-            return self.save()
-        return bool(answer == button.Discard)
+    def export_as(self) -> None:
+        """Ask what the result should be, then put it into the queue."""
+        if self.screen_name == "retarget":
+            self.retarget.add_to_queue()
+        elif self.session.clip is None:
+            self.say(tr("Open a video first"))
+        else:
+            self.jobs.export_as()
 
     def ask_length(self) -> None:
         """Ask how long the result should be."""
@@ -399,20 +368,8 @@ class MainWindow(QMainWindow):
             self.showFullScreen()
 
     def show_shortcuts(self) -> ShortcutSheet:
-        """Show all keys."""
-        registry = self.services.actions
-        groups = [
-            (
-                tr(menu),
-                [
-                    (tr(a.words), key_words(registry.keys_of(a.id)))
-                    for a in ACTIONS
-                    if a.menu == menu
-                ],
-            )
-            for menu in _MENUS
-        ]
-        sheet = ShortcutSheet(groups, self)
+        """Show all keys, and what the mouse does."""
+        sheet = ShortcutSheet(shortcut_groups(self.services.actions), self)
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.show()
         return sheet
@@ -468,7 +425,7 @@ class MainWindow(QMainWindow):
         """Ask about unsaved work before closing."""
         if event is None:
             return
-        if self._abandoned or self.may_leave():
+        if self._abandoned or self.files.may_leave():
             self._numbers_timer.stop()
             event.accept()
         else:

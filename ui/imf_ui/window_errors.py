@@ -1,6 +1,7 @@
 """What the window does about failures: one dialog each, with buttons that do the fix."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from PyQt6.QtWidgets import QFileDialog
 
 from imf_ui.i18n import tr
 from imf_ui.model.errors import ErrorCode, Explained
+from imf_ui.model.ops import SetRender
+from imf_ui.model.projectfile import ProjectError, backup_of
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.explaining import show_error, why_of
 from imf_ui.panels.job_card import explained
@@ -34,20 +37,28 @@ class WindowErrors(QObject):
         self, failure: Explained, ways_out: dict[str, Callable[[], object]] | None = None
     ) -> ErrorDialog:
         """Open the dialog of a failure."""
+        chosen = {**self.ways_out(failure), **(ways_out or {})}
+        dialog = show_error(failure, chosen, self._window)
+        self.open_dialogs.append(dialog)
+        dialog.finished.connect(lambda _result: self._forget(dialog))
+        return dialog
+
+    def ways_out(self, failure: Explained) -> dict[str, Callable[[], object]]:
+        """Return what the buttons do wherever a failure comes from."""
         window, services = self._window, self._services
-        general: dict[str, Callable[[], object]] = {
+        return {
             "restart_worker": services.worker.restart,
             "smaller_preview": lambda: window.session.set_view(preview_scale=4),
-            "save_as": window.save_as,
+            "save_as": window.files.save_as,
+            "undo": window.undo,
+            "continue": lambda: None,
+            "use_default_model": self._use_default_model,
+            "use_backup": lambda: self._use_backup(failure.facts.get("file", "")),
             "open_settings": lambda: window.trigger("settings"),
             "locate": lambda: window.jobs.relink_missing(),
             "open_folder": lambda: open_file(str(Path(failure.facts.get("file", ".")).parent)),
             "show_log": lambda: open_file(str(services.settings.home)),
         }
-        dialog = show_error(failure, {**general, **(ways_out or {})}, window)
-        self.open_dialogs.append(dialog)
-        dialog.finished.connect(lambda _result: self._forget(dialog))
-        return dialog
 
     def _forget(self, dialog: ErrorDialog) -> None:
         if dialog in self.open_dialogs:
@@ -60,7 +71,27 @@ class WindowErrors(QObject):
         elif self.open_dialogs or not failure.actions:
             self._window.say(why_of(failure))
         else:
-            self.show(failure, {"retry": lambda: self._retry(failure)})
+            ways_out: dict[str, Callable[[], object]] = {"retry": lambda: self._retry(failure)}
+            if not self._window.session.document.has(str(failure.facts.get("clip", ""))):
+                # Nothing of the project is missing: the user may choose another file to open.
+                ways_out["locate"] = self._window.files.choose_and_open
+            self.show(failure, ways_out)
+
+    def _use_default_model(self) -> None:
+        clip = self._window.session.clip
+        if clip is not None:
+            render = replace(clip.render, model="auto")
+            self._window.session.do(SetRender(id=clip.id, render=render))
+
+    def _use_backup(self, file: str) -> None:
+        """Open the version before; saving asks for a name."""
+        backup = backup_of(Path(file))
+        try:
+            self._window.session.load(backup)
+        except ProjectError as error:
+            self._window.say(str(error))
+        else:
+            self._services.open_document_media()
 
     def _retry(self, failure: Explained) -> None:
         if failure.facts.get("clip"):
@@ -83,12 +114,15 @@ class WindowErrors(QObject):
     def explain_job(self, job_id: str) -> ErrorDialog | None:
         """Open the dialog of a failed render."""
         job = self._job(job_id)
-        return None if job is None else self.show(explained(job), self._ways_out(job))
+        return None if job is None else self.show(explained(job), self.ways_out_of_job(job))
 
-    def _ways_out(self, job: Job) -> dict[str, Callable[[], object]]:
+    def ways_out_of_job(self, job: Job) -> dict[str, Callable[[], object]]:
+        """Return what the buttons do where a render failed."""
         queue = self._services.queue
         return {
             "retry": lambda: queue.retry(job.id),
+            "overwrite": lambda: queue.retry(job.id, overwrite=True),
+            "use_default_model": lambda: queue.retry(job.id, model="auto"),
             "retry_tiles": lambda: queue.retry(job.id, tile=_TILES),
             "retry_cpu": lambda: queue.retry(job.id, device="cpu"),
             "choose_output": lambda: self._choose_output(job),

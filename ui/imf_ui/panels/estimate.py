@@ -31,7 +31,11 @@ def estimate_words(schedule: Schedule, clip: Clip) -> tuple[str, str]:
     counted = schedule.counts
     shown, made = counted.real + counted.held, counted.made
     seconds = float(schedule.duration_seconds)
-    counts = tr("{count} frames, {seconds} s", count=schedule.count, seconds=f"{seconds:.1f}")
+    length = f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}"
+    if schedule.count == 1:
+        counts = tr("1 frame, {seconds} s", seconds=length)
+    else:
+        counts = tr("{count} frames, {seconds} s", count=schedule.count, seconds=length)
     megapixels = clip.media.width * clip.media.height / 1e6
     work = megapixels * (made * _SECONDS_PER_MEGAPIXEL + shown * _SECONDS_PER_REAL_MEGAPIXEL)
     cost = tr(

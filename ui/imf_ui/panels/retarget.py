@@ -13,8 +13,9 @@ from imf_ui.icons import icon
 from imf_ui.model.document import RetargetSetup
 from imf_ui.model.errors import Explained
 from imf_ui.model.ops import SetRetarget
+from imf_ui.panels.dropping import IMAGE_ENDINGS
 from imf_ui.panels.explaining import why_of
-from imf_ui.panels.retarget_panes import IMAGE_ENDINGS, Pane, masked, small_copy
+from imf_ui.panels.retarget_panes import Pane, masked, small_copy
 from imf_ui.panels.retarget_settings import RetargetSettings
 from imf_ui.services.app_services import Services
 from imf_ui.services.images import Pixels, image_of_bgra
@@ -137,7 +138,8 @@ class RetargetPanel(QWidget):
         """Give this screen the keys of the transport; the edit screen has its own."""
         self.qt_actions: dict[str, QAction] = {}
         for name, work in self.table.items():
-            action = QAction(self)
+            words = self._services.actions.action(name).words
+            action = QAction(tr(words), self)
             action.setShortcuts([QKeySequence(key) for key in self._services.actions.keys_of(name)])
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.triggered.connect(lambda _checked, work=work: work())

@@ -10,7 +10,6 @@ from imf_ui.services.images import Pixels
 from imf_ui.widgets.frame_view import FrameView
 from imf_ui.widgets.parts import ElidedLabel, column, label, push_button, row
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _SHOWN_SIDE_PX = 1600
 _STAYS = 0.3
 """Brightness of the parts that a mask keeps still."""

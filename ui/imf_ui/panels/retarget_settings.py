@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import (
 
 from imf_ui.i18n import tr
 from imf_ui.model.document import RetargetSetup
-from imf_ui.panels.retarget_panes import IMAGE_ENDINGS
+from imf_ui.panels.dropping import IMAGE_ENDINGS
 from imf_ui.widgets.parts import ElidedLabel, card, icon_button, label, push_button, row
 
 _KNOWN = ("transport", "imf", "latent-motion")

@@ -4,6 +4,7 @@ A reader gives exactly the frames that its description lists. A frame that does 
 replaced by the one before it and mentioned in the reader's warnings.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,6 +51,10 @@ class Reader(Protocol):
 
     def frame(self, index: int) -> Frame:
         """Return one frame."""
+        ...
+
+    def entry_before(self, index: int) -> int:
+        """Return the last frame up to ``index`` that decodes without the frames before it."""
         ...
 
     def close(self) -> None:
@@ -159,6 +164,18 @@ class VideoReader:
         if self._cursor is None:
             self._cursor = self._new_cursor()
         return self._frame(self._cursor, index)
+
+    def entry_before(self, index: int) -> int:
+        """Return the last frame up to ``index`` that decodes without the frames before it.
+
+        Raises:
+            IndexError: If there is no such frame.
+        """
+        if not 0 <= index < self.info.frame_count:
+            raise IndexError(f"no such frame, got {index = }, {self.info.frame_count = }")
+        ticks = self._scan.ticks
+        keyframe = self._scan.keyframe_before(ticks[index])
+        return 0 if keyframe is None else bisect_left(ticks, keyframe)
 
     def _iterate(self, start: int, stop: int) -> Iterator[Frame]:
         cursor = self._new_cursor()

@@ -152,6 +152,10 @@ class ImageReader:
             raise IndexError(f"no such frame, got {index = }, {self.info.frame_count = }")
         return Frame(index=index, time=self.info.frame_times[index], picture=self._picture(index))
 
+    def entry_before(self, index: int) -> int:
+        """Return ``index``: every image stands for itself."""
+        return index
+
     def _picture(self, index: int) -> av.VideoFrame:
         if index not in self._cache:
             self._cache[index] = self._load(index)

@@ -59,6 +59,18 @@ def test_parts_of_a_video_are_the_same_frames(ffmpeg_clip: Callable[..., Path]) 
             assert part == whole[start:stop]
 
 
+def test_the_entry_before_a_frame_is_the_keyframe_that_starts_its_group(
+    ffmpeg_clip: Callable[..., Path],
+) -> None:
+    source = ffmpeg_clip("g.mp4", "-c:v", "libx264", "-g", "10", "-sc_threshold", "0", frames=25)
+    with open_media(source) as reader:
+        entries = [reader.entry_before(index) for index in range(25)]
+        assert entries == [index // 10 * 10 for index in range(25)]
+        assert all(reader.frame(index).picture.key_frame for index in set(entries))
+        with pytest.raises(IndexError):
+            reader.entry_before(25)
+
+
 def test_iterators_and_random_access_do_not_disturb_each_other(
     ffmpeg_clip: Callable[..., Path],
 ) -> None:

@@ -126,6 +126,51 @@ def test_only_the_newest_wish_is_read(opened: Build, wait_until: Wait) -> None:
     assert len(read) < 60
 
 
+def test_a_quick_drag_shows_keyframes_and_its_end_the_very_frame(
+    opened: Build, wait_until: Wait
+) -> None:
+    options = {"crf": "20", "g": "50", "bf": "2", "sc_threshold": "0"}
+    services = opened(count=200, width=320, height=180, options=options)
+    seen, read, stood_in = Viewer(services), list[int](), list[int]()
+    services.media.frameReady.connect(lambda _path, index, _scale: read.append(index))
+    services.media.standInReady.connect(
+        lambda _path, _wanted, index, _scale: stood_in.append(index)
+    )
+    wait_until(lambda: seen.sees(0))
+    wait_until(lambda: not services.preview.busy)
+    services.cache.clear()
+    places = [30, 80, 130, 180, 140, 90, 40, 190, 120, 70, 170, 33]
+    for place in places:
+        services.player.seek(place)
+        end = time.monotonic() + 0.03
+        wait_until(lambda end=end: time.monotonic() > end)
+    wait_until(lambda: seen.sees(33))
+    assert stood_in
+    assert set(stood_in) <= {0, 50, 100, 150}
+    early = [number for number, _, final in seen.shown if not final and number in places]
+    assert early
+    with open_media(services.session.document.clip().media.path) as reader:
+        truth = bgra_of(reader.frame(33).rgb())
+    assert np.array_equal(pixels(seen.result), truth)
+
+
+def test_single_steps_and_rests_are_read_without_a_stand_in(
+    opened: Build, wait_until: Wait
+) -> None:
+    services = opened(count=120, width=320, height=180, options={"crf": "20", "g": "50"})
+    seen, stood_in = Viewer(services), list[int]()
+    services.media.standInReady.connect(lambda *wish: stood_in.append(wish[2]))
+    for place in (0, 1, 2, 3):
+        services.player.seek(place)
+        wait_until(lambda place=place: seen.sees(place))
+    for place in (90, 20):
+        end = time.monotonic() + 0.3
+        wait_until(lambda end=end: time.monotonic() > end)
+        services.player.seek(place)
+        wait_until(lambda place=place: seen.sees(place))
+    assert stood_in == []
+
+
 def test_a_wish_of_one_wanter_is_not_lost_to_the_wish_of_another(
     opened: Build, wait_until: Wait
 ) -> None:

@@ -19,7 +19,7 @@ from imf_plugin.errors import DeviceError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imf_plugin.models.base import KeyframeState, Timestep
+    from imf_plugin.models.base import Context, KeyframeState, Timestep
 
 
 @dataclass
@@ -79,7 +79,12 @@ def fake_interpolator(faults: Faults, *, tile: str, device: str) -> Any:
     """Return a model for the engine that cross-fades."""
     import torch
 
-    from imf_plugin.models.base import KeyframeState, ModelDescriptor, as_batch, encoded_pair
+    from imf_plugin.models.base import (
+        KeyframeState,
+        ModelDescriptor,
+        as_batch,
+        encoded_pair,
+    )
 
     class FakeInterpolator:
         descriptor = ModelDescriptor(
@@ -101,6 +106,8 @@ def fake_interpolator(faults: Faults, *, tile: str, device: str) -> Any:
             before: "Tensor | KeyframeState",
             after: "Tensor | KeyframeState",
             timesteps: "Sequence[Timestep]",
+            *,
+            context: "Context | None" = None,
         ) -> "Tensor":
             first, second = encoded_pair(self, before, after)
             made = []

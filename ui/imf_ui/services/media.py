@@ -4,6 +4,7 @@ Every method returns at once; answers come as signals in the thread of the recei
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ from imf_ui.services.framecache import FrameCache, source_key
 from imf_ui.services.pictures import bgra_of
 
 _MOST_READERS = 3
+_HASTE_SECONDS = 0.12
+"""Wishes that follow each other faster than this are a drag, not a look at each frame."""
+_REST_SECONDS = 0.08
+"""How long a hurried wish must stand before its frame is decoded exactly."""
+_QUICK_FRAMES = 12
+"""A frame so few after the last one, or after a keyframe, is decoded at once in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,8 @@ class MediaService(QObject):
     """A path, and its first picture as an array, before the media is listed."""
     frameReady = pyqtSignal(str, int, int)
     """Path, frame and scale of a picture that is now in the cache."""
+    standInReady = pyqtSignal(str, int, int, int)
+    """Path, a frame that was wanted, one near it that is in the cache until then, and scale."""
     frameFailed = pyqtSignal(str, int, object)
     """Path, frame and why: `Explained`."""
     thumbnailsReady = pyqtSignal(str, object)
@@ -67,7 +76,7 @@ class MediaService(QObject):
         self.cache = cache
         self._known: dict[str, OpenedMedia] = {}
         self._listed: dict[str, Reader] = {}
-        self._scrub = _Reading("imf-scrub", self._read, self._another_reader)
+        self._scrub = _Reading("imf-scrub", self._read_or_stand_in, self._another_reader)
         self._ahead = _Reading("imf-ahead", self._read, self._another_reader)
         self._thumbs = _Tasks("imf-thumbs")
         self._opening = _Tasks("imf-open")
@@ -138,6 +147,31 @@ class MediaService(QObject):
         listed = self._listed.get(path)
         return open_media(path) if listed is None else open_again(listed)
 
+    def _read_or_stand_in(self, readers: "_Readers", wish: FrameWish) -> None:
+        """Read a frame; while the wish changes quickly, only the keyframe before it."""
+        stands_in = self._scrub.is_hurried and self._stand_in(readers, wish)
+        if not (stands_in and self._scrub.is_outdated_after(_REST_SECONDS)):
+            self._read(readers, wish)
+
+    def _stand_in(self, readers: "_Readers", wish: FrameWish) -> bool:
+        """Show the keyframe before a frame if that is much quicker; say whether it was."""
+        identity = self.identity(wish.path)
+        if source_key(identity, wish.index, wish.scale) in self.cache:
+            return False
+        try:
+            reader, near = readers.get(wish.path), readers.last(wish.path)
+            entry = reader.entry_before(wish.index)
+            if 0 <= wish.index - max(near, entry) <= _QUICK_FRAMES:
+                return False
+            key = source_key(identity, entry, wish.scale)
+            if key not in self.cache:
+                self.cache.put(key, bgra_of(reader.frame(entry).rgb(), wish.scale))
+                readers.note(wish.path, entry)
+        except (ImfError, OSError, IndexError, ValueError):
+            return False  # the frame itself will tell
+        self.standInReady.emit(wish.path, wish.index, entry, wish.scale)
+        return True
+
     def _read(self, readers: "_Readers", wish: FrameWish) -> None:
         key = source_key(self.identity(wish.path), wish.index, wish.scale)
         if key not in self.cache:
@@ -148,6 +182,7 @@ class MediaService(QObject):
                 self.frameFailed.emit(wish.path, wish.index, found)
                 return
             self.cache.put(key, bgra_of(frame.rgb(), wish.scale))
+            readers.note(wish.path, wish.index)
         self.frameReady.emit(wish.path, wish.index, wish.scale)
 
     def _make_thumbnails(self, path: str, count: int, height_px: int) -> None:
@@ -201,6 +236,15 @@ class _Readers:
     def __init__(self, open_reader: Callable[[str], Reader]) -> None:
         self._open_reader = open_reader
         self._open: OrderedDict[str, Reader] = OrderedDict()
+        self._last: dict[str, int] = {}
+
+    def last(self, path: str) -> int:
+        """Return the frame that was read last, -1 when there was none."""
+        return self._last.get(path, -1)
+
+    def note(self, path: str, index: int) -> None:
+        """Remember the frame that was read last."""
+        self._last[path] = index
 
     def get(self, path: str) -> Reader:
         if path not in self._open:
@@ -229,19 +273,47 @@ class _Reading:
         self._wishes: dict[str, list[FrameWish]] = {}
         self._changed = threading.Condition()
         self._stopped = False
+        self._wished: dict[str, tuple[FrameWish, float]] = {}
+        self._wanter = ""
+        self._haste: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the one whose wish is being read changed it shortly before."""
+        return self._wanter in self._haste
+
+    def is_outdated_after(self, seconds: float) -> bool:
+        """Wait for another wish of the same wanter; False when none comes in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._wanter in self._wishes or self._stopped, timeout=seconds
+            )
+
     def want(self, wishes: list[FrameWish], wanter: str = "") -> None:
         with self._changed:
+            self._note_haste(wishes, wanter)
             self._wishes.pop(wanter, None)
             if wishes:
                 self._wishes[wanter] = wishes
             self._changed.notify()
 
+    def _note_haste(self, wishes: list[FrameWish], wanter: str) -> None:
+        """Note whether a wish follows another one so soon that only a drag can be the cause."""
+        if not wishes:
+            return
+        before, at = self._wished.get(wanter, (None, 0.0))
+        now = time.monotonic()
+        if wishes[0] != before:
+            hurried = now - at < _HASTE_SECONDS
+            self._haste.add(wanter) if hurried else self._haste.discard(wanter)
+            self._wished[wanter] = (wishes[0], now)
+
     def _next_wish(self) -> FrameWish:
         """Take the first wish of the one who asked first and still waits."""
         wanter, wishes = next(iter(self._wishes.items()))
+        self._wanter = wanter
         wish = wishes.pop(0)
         if not wishes:
             del self._wishes[wanter]

@@ -60,6 +60,7 @@ class PreviewScheduler(QObject):
         self._range: list[int] = []
         self._range_total = 0
         self._last: tuple[Any, ...] = ()
+        self._stand_in: tuple[int, FrameKey] | None = None
         self._images: dict[FrameKey, QImage] = {}
         self._busy = False
         self.makes = True
@@ -69,6 +70,7 @@ class PreviewScheduler(QObject):
         self._state_timer.setInterval(_STATE_MS)
         self._state_timer.timeout.connect(self.stateChanged)
         media.frameReady.connect(self._on_source)
+        media.standInReady.connect(self._on_stand_in)
         media.frameFailed.connect(self._on_source_failed)
         session.scheduleChanged.connect(self._on_schedule)
         session.documentChanged.connect(self._on_document)
@@ -150,6 +152,10 @@ class PreviewScheduler(QObject):
         final = result is not None and source is not None
         if result is None:
             result = self._nearest(frame, identity)
+        if (source is None or result is None) and self._stand_in is not None:
+            number, key = self._stand_in
+            near = self._picture(key) if number == self.number else None
+            source, result = source or near, result or near
         shown = (self.number, id(source), id(result), final)
         if shown != self._last:
             self._last = shown
@@ -291,6 +297,17 @@ class PreviewScheduler(QObject):
             self._present()
             if not self._state_timer.isActive():
                 self._state_timer.start()
+
+    def _on_stand_in(self, path: str, wanted: int, shown: int, scale: int) -> None:
+        """Show a frame near the wanted one, which a quick drag leaves no time to decode."""
+        schedule, clip = self._session.schedule(), self._session.clip
+        if schedule is None or clip is None or clip.media.path != path or scale != self.scale:
+            return
+        frame = schedule.frame(self.number)
+        if wanted in (frame.before, schedule.source_frame(self.number)):
+            key = source_key(self._media.identity(path), shown, scale)
+            self._stand_in = (self.number, key)
+            self._present()
 
     def _on_source_failed(self, path: str, index: int, why: Explained) -> None:
         self._tell(why)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PyQt6.QtTest import QTest
 
 from imf_ui.model.errors import _TABLE, ErrorCode, explain
 from imf_ui.panels.dropping import sequence_of, sorted_out
@@ -118,3 +119,43 @@ def test_every_way_out_of_every_failure_does_something(opened: Editor, tmp_path:
         known = window.errors.ways_out(explain(code, "x"))
         known |= window.errors.ways_out_of_job(window.services.queue.job(job))
         assert offered <= {*known, "retry", "locate"}, code
+
+
+def test_undoing_everything_leads_back_to_the_start_screen_and_redoing_to_the_clip(
+    opened: Editor,
+) -> None:
+    window = opened()
+    window.trigger("preset_slow_half")
+    while window.session.undo_stack.canUndo():
+        window.trigger("undo")
+    assert window.screen_name == "start"
+    while window.session.undo_stack.canRedo():
+        window.trigger("redo")
+    assert window.screen_name == "edit"
+
+
+def test_a_freeze_at_the_very_start_shows_the_first_frame_itself(opened: Editor) -> None:
+    window = opened()
+    window.services.player.seek(0)
+    window.trigger("preset_freeze")
+    schedule = window.session.schedule()
+    assert schedule is not None
+    assert schedule.counts.made == 0
+    cells = window.retime.inspector.table.model()
+    assert cells is not None
+    assert cells.data(cells.index(0, 1)) == "0"
+
+
+def test_a_speed_typed_into_the_field_counts_when_the_field_is_left(opened: Editor) -> None:
+    window = opened()
+    field = window.retime.inspector.whole_speed
+    field.setFocus()
+    QTest.keyClicks(field, "50")
+    window.retime.viewer.view.setFocus()
+    clip = window.session.clip
+    assert clip is not None
+    assert clip.curve.duration == 2 * clip.media.duration
+    steps = window.session.undo_stack.count()
+    field.setFocus()
+    window.retime.viewer.view.setFocus()
+    assert window.session.undo_stack.count() == steps

@@ -238,7 +238,7 @@ class MainWindow(QMainWindow):
 
     def _on_document(self, aspects: frozenset[str]) -> None:
         if aspects & {"clips", "active"}:
-            if self.session.clip is not None and self.screen_name == "start":
+            if self.screen_name in ("start", "edit"):
                 self.show_screen("edit")
             self.refresh()
 

@@ -100,7 +100,7 @@ def apply_preset(
     if preset.kind == "reverse":
         return reversed_curve(curve)
     if preset.kind == "freeze":
-        moment = curve.duration // 2 if at is None else min(max(at, 1), curve.duration - 1)
+        moment = curve.duration // 2 if at is None else min(max(at, 0), curve.duration - 1)
         return with_hold(curve, moment, ticks_of(preset.freeze))
     speeds = {point.speed for point in preset.points}
     if len(speeds) == 1:

@@ -145,7 +145,7 @@ class CurvePicture:
         return [
             KeyRow(
                 at=self.time_words(number),
-                source=f"{self.sources[number]:.4g}",
+                source=f"{self.sources[number]:.2f}".rstrip("0").rstrip("."),
                 speed=speed_words(self._key_speed(number)),
                 shape=str(self._kinds[min(number, last - 1)].value),
             )

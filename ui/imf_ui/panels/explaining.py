@@ -16,7 +16,9 @@ def title_of(explained: Explained) -> str:
 
 def why_of(explained: Explained) -> str:
     """Return why, in one sentence."""
-    return tr(explained.why_template).format(**explained.facts)
+    sentence = tr(explained.why_template).format(**explained.facts)
+    # The engine speaks to people at a terminal; here the way out is a button.
+    return sentence.replace(" with -o", "")
 
 
 def error_dialog(explained: Explained, parent: QWidget | None = None) -> ErrorDialog:

@@ -1,5 +1,6 @@
 """The export dialog: a video, images, or the same job for another program."""
 
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -189,8 +190,11 @@ class ExportDialog(QDialog):
             megabytes=max(round(needed / 1e6), 1),
         )
         state = ""
+        writable = free is not None and os.access(folder, os.W_OK)
         if free is None:
             words, state = tr("There is no folder {folder}.", folder=folder), "error"
+        elif not writable:
+            words, state = tr("The folder {folder} cannot be written to.", folder=folder), "error"
         elif free < needed:
             words += " · " + tr("only {megabytes} MB are free", megabytes=round(free / 1e6))
             state = "warning"
@@ -201,7 +205,7 @@ class ExportDialog(QDialog):
         style = self.room.style()
         if style is not None:
             style.polish(self.room)
-        self.ok.setEnabled(free is not None and bool(Path(self.path.text()).name))
+        self.ok.setEnabled(writable and bool(Path(self.path.text()).name))
 
     def _choose_path(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, tr("Export"), self.path.text())

@@ -181,10 +181,8 @@ class InspectorPanel(QWidget):
         self.save_preset.clicked.connect(lambda: self.action_wanted.emit("save_preset"))
         self.preview_button.clicked.connect(lambda: self.action_wanted.emit("preview_range"))
         self.export_button.clicked.connect(lambda: self.action_wanted.emit("export_as"))
-        self.whole_speed.returnPressed.connect(
-            lambda: control.set_whole_speed(self.whole_speed.text())
-        )
-        self.length.returnPressed.connect(self._on_length)
+        self.whole_speed.editingFinished.connect(self._on_whole_speed)
+        self.length.editingFinished.connect(self._on_length)
         for box in (self.rate, self.method, self.audio):
             box.activated.connect(self._on_render)
         self.cuts.clicked.connect(self._on_cuts)
@@ -266,7 +264,16 @@ class InspectorPanel(QWidget):
     def _on_shape(self, _index: int) -> None:
         self._control.set_shape(self._control.selected, str(self.shape.currentData()))
 
+    def _on_whole_speed(self) -> None:
+        # Also when the field is left, but only after something was typed into it.
+        if self.whole_speed.isModified():
+            self.whole_speed.setModified(False)
+            self._control.set_whole_speed(self.whole_speed.text())
+
     def _on_length(self) -> None:
+        if not self.length.isModified():
+            return
+        self.length.setModified(False)
         try:
             seconds = Fraction(self.length.text().strip().rstrip("s").replace(",", "."))
         except (ValueError, ZeroDivisionError):

@@ -4,12 +4,22 @@ from collections.abc import Sequence
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QKeySequence
-from PyQt6.QtWidgets import QDialog, QGridLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from imf_ui.i18n import tr
 from imf_ui.widgets.parts import card, column, label, push_button, row
 
 _COLUMNS = 3
+_SCROLLBAR_PX = 18
+_HEIGHT_PX = 660
 
 
 def key_words(keys: Sequence[str]) -> str:
@@ -35,7 +45,6 @@ class ShortcutSheet(QDialog):
         """
         super().__init__(parent)
         self.setWindowTitle(tr("Keys"))
-        self.resize(900, 600)
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search"))
         self.search.setAccessibleName(tr("Search keys"))
@@ -58,11 +67,15 @@ class ShortcutSheet(QDialog):
         scroll = QScrollArea()
         scroll.setWidget(inside)
         scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumWidth(inside.sizeHint().width() + _SCROLLBAR_PX)
         close = push_button(tr("Close"))
         close.clicked.connect(self.accept)
         head = row(label(tr("Keys"), "heading"), None, self.search)
         layout = column(head, scroll, row(None, close), margins_px=18, space_px=12)
         self.setLayout(layout)
+        self.resize(self.minimumSizeHint().width(), _HEIGHT_PX)
 
     def _group(self, name: str, rows: Sequence[tuple[str, str]]) -> QWidget:
         frame = card()

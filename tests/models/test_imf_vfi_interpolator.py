@@ -51,10 +51,10 @@ def test_an_untrained_model_of_one_opinion_equals_the_flow_model(
 ) -> None:
     flow = FlowInterpolator().interpolate(*keyframes, [0.25, 0.5])
     ours = build(replace(LITE, opinions=1)).interpolate(*keyframes, [0.25, 0.5])
-    # OpenCV looks up at 1/32 px and works on the frame before it is padded to a multiple of 16.
+    # Weights are found at half the size, so it differs where the motion is not to be trusted.
     difference = (flow - ours).abs()
-    assert difference.mean() < 5e-4
-    assert difference.quantile(0.99) < 1e-2
+    assert difference.mean() < 2e-3
+    assert difference.quantile(0.9) < 2e-3
 
 
 def test_an_untrained_model_of_three_opinions_averages_their_frames(

@@ -65,7 +65,7 @@ class Warped:
         return Warped(**{name: part[:, :, start:stop] for name, part in vars(self).items()})
 
 
-def blend_weights(warped: Warped, timesteps: Tensor, size: tuple[int, int], top: int) -> Tensor:
+def blend_weights(warped: Warped, timesteps: Tensor, size: tuple[float, float], top: int) -> Tensor:
     """Return the untrained weights of (warped 0, warped 1, frame 0, frame 1), ``[B, 4, h, W]``.
 
     Args:
@@ -93,7 +93,7 @@ def blend_weights(warped: Warped, timesteps: Tensor, size: tuple[int, int], top:
 
 
 def untrained_weights(
-    opinions: Sequence[Warped], timesteps: Tensor, size: tuple[int, int], top: int = 0
+    opinions: Sequence[Warped], timesteps: Tensor, size: tuple[float, float], top: int = 0
 ) -> Tensor:
     """Return the untrained weights of all candidates, every motion counting the same.
 
@@ -122,6 +122,7 @@ def blended(
     timesteps: Tensor,
     said: Tensor,
     doubt: Tensor,
+    size: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the frame and the weights of its candidates.
 
@@ -132,9 +133,10 @@ def blended(
         said: What the network adds to the logarithms of the weights, and what it paints, at stride
             2: ``[B, 4 * (candidates + 3), H/2, W/2]``.
         doubt: How much of the paint is let through, ``[B, 1, H, W]``.
+        size: Height and width without padding, where there is any.
     """
     height = frames[0].shape[2]
-    size = (height, frames[0].shape[3])
+    size = size or (height, frames[0].shape[3])
     # While training the whole is kept for the gradient anyway; otherwise bands of rows stay within
     # a processor's cache, which takes a third of the time.
     step = height if torch.is_grad_enabled() or frames[0].device.type != "cpu" else _BAND_ROWS
@@ -159,7 +161,7 @@ def _blended_rows(
     timesteps: Tensor,
     said: Tensor,
     doubt: Tensor,
-    size: tuple[int, int],
+    size: tuple[float, float],
     top: int,
 ) -> tuple[Tensor, Tensor]:
     candidates = candidates_of(*frames, opinions)
@@ -206,7 +208,7 @@ def weighted(candidates: Sequence[Tensor], weights: Tensor) -> Tensor:
     return total
 
 
-def inside_weight(flow: Tensor, size: tuple[int, int], top: int = 0) -> Tensor:
+def inside_weight(flow: Tensor, size: tuple[float, float], top: int = 0) -> Tensor:
     """Return 1 where a flow leads into the picture, sinking to a little outside, ``[B,1,h,W]``."""
     rows, width = flow.shape[2:]
     x = flow[:, :1] + torch.arange(width, device=flow.device, dtype=flow.dtype)

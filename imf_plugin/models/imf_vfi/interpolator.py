@@ -1,8 +1,8 @@
 """The trained interpolator behind the `Interpolator` protocol.
 
-A keyframe is padded to a multiple of 16 and encoded once; the motion between two keyframes is found
-once per pair; on a GPU several timesteps of a pair go through the decoder as one batch. Extra
-channels are warped and blended as the colours are, and nothing is painted on them.
+A keyframe is padded, halved and encoded once; the motion between two keyframes is found once per
+pair; on a GPU several timesteps of a pair go through the decoder as one batch. The frame is put
+together at full size, see `enlargement`, extra channels as the colours are.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from imf_plugin.models.flow.bending import Bend
 from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.opinions import bent_opinions, opinions_at, other_opinions
-from imf_plugin.models.imf_vfi.blend import weighted
 from imf_plugin.models.imf_vfi.config import STRIDES
-from imf_plugin.models.imf_vfi.layers import warp_cubic
+from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
+from imf_plugin.models.imf_vfi.layers import doubled, halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
-from imf_plugin.models.imf_vfi.network import Decoded, FrameState, ImfVfiNetwork
+from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
 from imf_plugin.models.pairs import PairCache
 from imf_plugin.motion.flow import FlowArray
@@ -43,6 +43,9 @@ CACHED_PAIRS = 6
 CACHED_OPINIONS = 2
 """Pairs of which everything is kept: the current one and, for a second thread, the next."""
 
+DECODING = 2
+"""Goes up whenever the same weights give other pixels."""
+
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -51,6 +54,13 @@ class ImfVfiFeatures:
     """What one keyframe batch is kept as."""
 
     state: FrameState
+    """What the network makes of the frames at half the size."""
+    planes: Tensor
+    """Colours and extra channels, padded, ``[B, 3+E, H', W']``."""
+    lowest: Tensor
+    """Of every channel, ``[B, 3+E]``: bicubic lookup may go beyond it."""
+    highest: Tensor
+    """Likewise."""
     greys: tuple[GreyPicture, ...]
     """8-bit luma ``[H, W]`` for the classical flow; empty where the network matches by itself."""
 
@@ -85,14 +95,21 @@ class ImfVfiInterpolator:
             TypeError: If the frames are not floating point.
         """
         batch, batched = as_batch(frames)
-        padded = _padded(batch[:, :3].detach().to(self.device, torch.float32).contiguous())
+        given = batch.detach().to(self.device, torch.float32).contiguous()
+        planes = _padded(given)
         with self._autocast():
-            state = self.network.encode(padded)
+            state = self.network.encode(halved(planes[:, :3]))
         classical = self.network.matcher is None
         greys = tuple(_grey(item) for item in batch) if classical else ()
-        tensors = [batch, state.frames, *state.pyramid]
+        tensors = [batch, planes, state.frames, *state.pyramid]
         size_bytes = sum(tensor.nbytes for tensor in tensors) + sum(grey.nbytes for grey in greys)
-        features = ImfVfiFeatures(state=state, greys=greys)
+        features = ImfVfiFeatures(
+            state=state,
+            planes=planes,
+            lowest=given.amin((2, 3)),
+            highest=given.amax((2, 3)),
+            greys=greys,
+        )
         return KeyframeState(
             frames=batch, features=features, batched=batched, size_bytes=size_bytes
         )
@@ -145,36 +162,27 @@ class ImfVfiInterpolator:
         bends: list[Bend | None],
     ) -> Tensor:
         """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
-        B, _, H, W = before.frames.shape
+        B, C, H, W = before.frames.shape
         T = len(values)
-        state0, state1 = before.features.state, after.features.state
+        first, second = before.features, after.features
         times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
         motion, bend = self._motion(before, after, values, bends)
         with self._autocast():
-            found = self.network.decode(state0.repeated(T), state1.repeated(T), times, motion, bend)
-        colours = found.frames.float()[..., :H, :W].reshape(B, T, 3, H, W)
-        colours = _within_range_of(state0.frames[..., :H, :W], state1.frames[..., :H, :W], colours)
-        parts = [colours.to(before.frames.device, before.frames.dtype)]
-        if before.frames.shape[1] > 3:
-            parts.append(self._extras(before.frames, after.frames, found, T))
-        return torch.cat(parts, dim=2)
-
-    def _extras(self, frames0: Tensor, frames1: Tensor, found: Decoded, times: int) -> Tensor:
-        """Return the extra channels, warped and blended as the colours are, ``[B, T, E, H, W]``."""
-        B, _, H, W = frames0.shape
-        extras = [
-            _padded(frames[:, 3:].to(self.device, torch.float32)).repeat_interleave(times, 0)
-            for frames in (frames0, frames1)
-        ]
-        first, *others = (
-            [warp_cubic(extras[0], flows[:, :2]), warp_cubic(extras[1], flows[:, 2:])]
-            for flows in (flows.float() for flows in found.all_flows)
-        )
-        moved = [extra for other in others for extra in other]
-        blended = weighted((*first, *extras, *moved), found.weights.float())
-        made = blended[..., :H, :W].reshape(B, times, -1, H, W)
-        made = _within_range_of(extras[0][::times, :, :H, :W], extras[1][::times, :, :H, :W], made)
-        return made.to(frames0.device, frames0.dtype)
+            found = self.network.decode(
+                first.state.repeated(T),
+                second.state.repeated(T),
+                times,
+                halved_flow(motion),
+                None if bend is None else halved_flow(bend),
+                (H / 2, W / 2),
+            )
+        planes0, planes1 = _repeated(first.planes, T), _repeated(second.planes, T)
+        made = enlarged(planes0, planes1, times, motion, bend, found.float())
+        made = made[..., :H, :W].reshape(B, T, C, H, W)
+        low = torch.minimum(first.lowest, second.lowest)[:, None, :, None, None]
+        high = torch.maximum(first.highest, second.highest)[:, None, :, None, None]
+        made = torch.minimum(torch.maximum(made, low), high)
+        return made.to(before.frames.device, before.frames.dtype)
 
     def _motion(
         self,
@@ -205,7 +213,8 @@ class ImfVfiInterpolator:
         pair = self._matches.get(before, after)
         grown = {name: flow.repeat_interleave(len(values), 0) for name, flow in vars(pair).items()}
         times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
-        return motion_at(PairMotion(**grown), times)
+        # It was found at half the size.
+        return 2 * doubled(motion_at(PairMotion(**grown), times))
 
     def _planes(self, flows: list[FlowArray]) -> Tensor:
         return _padded(torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(self.device))
@@ -287,7 +296,7 @@ def _descriptor(name: str, card: Card) -> ModelDescriptor:
         tile_overlap_px=96,
         context=4 if classical else 2,
         bytes_per_pixel=700,
-        revision=card.sha256[:12],
+        revision=f"{card.sha256[:12]}-{DECODING}",
         details={**card.details, "SHA-256 of the weights": card.sha256},
     )
 
@@ -298,17 +307,14 @@ def _half(precision: str) -> torch.dtype | None:
 
 
 def _padded(planes: Tensor) -> Tensor:
-    """Return planes continued at the right and bottom to a multiple of 16."""
+    """Return planes continued at the right and bottom until half of them suits the network."""
     height, width = planes.shape[2:]
-    bottom, right = -height % STRIDES[-1], -width % STRIDES[-1]
+    bottom, right = -height % (2 * STRIDES[-1]), -width % (2 * STRIDES[-1])
     return F.pad(planes, (0, right, 0, bottom), mode="replicate") if bottom or right else planes
 
 
-def _within_range_of(frames0: Tensor, frames1: Tensor, made: Tensor) -> Tensor:
-    """Cut off what lies beyond the extremes of the keyframes, channel by channel."""
-    low = torch.minimum(frames0.amin((2, 3)), frames1.amin((2, 3)))[:, None, :, None, None]
-    high = torch.maximum(frames0.amax((2, 3)), frames1.amax((2, 3)))[:, None, :, None, None]
-    return torch.minimum(torch.maximum(made, low), high)
+def _repeated(planes: Tensor, times: int) -> Tensor:
+    return planes if times == 1 else planes.repeat_interleave(times, 0)
 
 
 def _grey(frame: Tensor) -> GreyPicture:

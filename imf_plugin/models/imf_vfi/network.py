@@ -78,6 +78,16 @@ class Decoded:
     """The flows as they stood after each coarser level, coarsest first, in full-size pixels; only
     while gradients are kept."""
 
+    def float(self) -> "Decoded":
+        """Return the same in full precision."""
+        return Decoded(
+            frames=self.frames.float(),
+            flows=self.flows.float(),
+            weights=self.weights.float(),
+            all_flows=[flows.float() for flows in self.all_flows],
+            coarse_flows=[flows.float() for flows in self.coarse_flows],
+        )
+
 
 @torch.no_grad()
 def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
@@ -102,6 +112,22 @@ def flows_at(motion: Tensor, timesteps: Tensor) -> Tensor:
     """Return the flows from the moment to both keyframes, ``[B, 4, H, W]``."""
     time = timesteps.to(motion.dtype).view(-1, 1, 1, 1)
     return torch.cat([-time * motion, (1 - time) * motion], 1)
+
+
+def flows_to_keyframes(motion: Tensor, bend: Tensor | None, timesteps: Tensor) -> list[Tensor]:
+    """Return each opinion's flows from the moment to both keyframes, ``[B, 4, H, W]``.
+
+    Args:
+        motion: ``[B, 2 * opinions, H, W]``, see `ImfVfiNetwork.decode`.
+        bend: ``[B, 2, H, W]`` or None.
+        timesteps: ``[B]``.
+    """
+    flows = [flows_at(one, timesteps) for one in torch.split(motion, 2, dim=1)]
+    if bend is None:
+        return flows
+    # Both keyframes are looked up as far to the side, so what agrees under a flow stays the same.
+    aside = torch.cat([bend, bend], 1)
+    return [one - aside for one in flows]
 
 
 def opinion_hints(first: Tensor, others: list[Warped]) -> Tensor | None:
@@ -160,6 +186,7 @@ class ImfVfiNetwork(nn.Module):
         timesteps: Tensor,
         motion: Tensor,
         bend: Tensor | None = None,
+        size: tuple[float, float] | None = None,
     ) -> Decoded:
         """Return the frames at ``timesteps``.
 
@@ -171,17 +198,14 @@ class ImfVfiNetwork(nn.Module):
                 moment, ``[B, 2 * opinions, H, W]``; a single one stands for all.
             bend: How far what stands at each pixel is from where even motion would have it at the
                 moment, ``[B, 2, H, W]`` pixels; even motion when None.
+            size: Height and width that the frames have without what they were padded with.
         """
         opinions = self.config.opinions
         if motion.shape[1] == 2:
             motion = motion.repeat(1, opinions, 1, 1)
         if motion.shape[1] != 2 * opinions:
             raise ValueError(f"expected {opinions} motions, got {motion.shape = }")
-        start, *further = (flows_at(one, timesteps) for one in torch.split(motion, 2, dim=1))
-        if bend is not None:
-            # Both keyframes are looked up as far to the side; under which they agree is the same.
-            aside = torch.cat([bend, bend], 1)
-            start, further = start - aside, [flows - aside for flows in further]
+        start, *further = flows_to_keyframes(motion, bend, timesteps)
         with torch.no_grad():
             still = Stillness.of(before.frames, after.frames)
             others = [_warped(before.frames, after.frames, flows, still) for flows in further]
@@ -192,7 +216,9 @@ class ImfVfiNetwork(nn.Module):
         doubt = doubt_of(*small, start)
         flows = start + doubt * 2 * doubled(corrections[-1])
         warps = [_warped(before.frames, after.frames, flows, still), *others]
-        frames, weights = blended((before.frames, after.frames), warps, timesteps, said, doubt)
+        frames, weights = blended(
+            (before.frames, after.frames), warps, timesteps, said, doubt, size
+        )
         return Decoded(
             frames=frames,
             flows=flows,

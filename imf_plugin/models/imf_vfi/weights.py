@@ -18,6 +18,9 @@ from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
 
 
+_ADVICE = "reinstall imf-plugin, or use --model flow, which needs no weights"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What stands beside a file of weights."""
@@ -51,8 +54,7 @@ def read_card(name: str, folder: Path | None = None) -> Card:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"the description of the model's weights, {path}, is missing or damaged: "
-            "reinstall imf-plugin, or use --model flow, which needs no weights"
+            f"the description of the model's weights, {path}, is missing or damaged: {_ADVICE}"
         ) from error
 
 
@@ -64,22 +66,35 @@ def load_network(name: str, folder: Path | None = None) -> tuple[ImfVfiNetwork, 
     """
     import safetensors.torch
 
-    card = read_card(name, folder)
-    path = (folder or weights_folder()) / f"{name}.safetensors"
-    advice = "reinstall imf-plugin, or use --model flow, which needs no weights"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"the weights {path} cannot be read: {advice}") from error
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise ModelError(f"the weights {path} are damaged or not the ones released: {advice}")
+    card, path, content = _read(name, folder)
     network = ImfVfiNetwork(card.config)
     try:
         tensors = {key: value.float() for key, value in safetensors.torch.load(content).items()}
         network.load_state_dict(tensors)
     except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError(f"the weights {path} do not fit this version: {advice}") from error
+        raise ModelError(f"the weights {path} do not fit this version: {_ADVICE}") from error
     return network.eval(), card
+
+
+def check_weights(name: str, folder: Path | None = None) -> None:
+    """Make sure that a model's weights are there and whole.
+
+    Raises:
+        ModelError: If they are not.
+    """
+    _read(name, folder)
+
+
+def _read(name: str, folder: Path | None) -> tuple[Card, Path, bytes]:
+    card = read_card(name, folder)
+    path = (folder or weights_folder()) / f"{name}.safetensors"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the weights {path} cannot be read: {_ADVICE}") from error
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise ModelError(f"the weights {path} are damaged or not the ones released: {_ADVICE}")
+    return card, path, content
 
 
 def save_network(

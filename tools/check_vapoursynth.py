@@ -1,142 +1,202 @@
-"""Run the checker of ../shared over every VapourSynth function, format and factor.
+"""Run the checker of ../shared over every VapourSynth function, format, factor and kind of rate.
 
-    python tools/check_vapoursynth.py [--only interpolate] [--checker PATH/run_vpy.sh]
+    python tools/check_vapoursynth.py [--only interpolate] [--formats RGBS] [--jobs 2]
 
-Takes about a quarter of an hour on 2 CPU cores; the tests check the same things in process.
+Two things are shown of every case and format. The checker, `run_vpy.sh`, runs the real vspipe with
+1, 4 and 8 requests and asks for frames in a shuffled order; it fails if bytes differ, if source
+frames are not passed through, if durations or properties are wrong, and if nothing comes for five
+minutes. And in one forward pass no keyframe may be encoded twice.
 """
 
 import argparse
+import hashlib
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+ROOTS = [str(ROOT / root) for root in ("", "kernels", "host_integrations")]
 CHECKER = ROOT.parent / "shared" / "tools" / "vapoursynth" / "run_vpy.sh"
+SCRIPT = Path(__file__).with_suffix(".vpy")
 FORMATS = ("YUV420P8", "YUV420P10", "YUV444P16", "RGBS", "RGBH", "GRAY16")
 
-SCRIPT = """
-import vapoursynth as vs
-from imf_hosts import vs as imf
-from imf_hosts.vs.testcard import moving_card
+STATED = ["-p", "IMFInterpolated,IMFSourceIndex,IMFTimeNum,IMFTimeDen"]
+RATE = "24000/1001 to 60000/1001"
+REPAIRED = "0 0,2 2,4 4,6 6,8 8"
+REPLACED = "0 0,1 1,2 2,4 4,5 5,8 8,9 9"
+MERGED = "0 0,2 2,3 4,4 4,6 6,8 8"
 
-vs.core.num_threads = 2
-vs.core.max_cache_size = 512
-given = globals()
-moments = range(10)
-if case in ("repair", "centre"):
-    moments = [0, 0, 2, 2, 4, 4, 6, 6, 8, 8]
-clip = moving_card(moments, width=96, height=64, format=getattr(vs, form))
-if case.startswith("variable"):
-    parts = [clip[n].std.AssumeFPS(fpsnum=(24, 30, 50)[n % 3]) for n in range(clip.num_frames)]
-    clip = vs.core.std.Splice(parts)
-if case == "cut":
-    clip = clip[:5] + clip[5:].std.Invert()
-source = clip
-flow = {"model": "flow"}
-if case in ("factor", "variable", "cut"):
-    made = imf.interpolate(clip, factor, **flow)
-elif case == "rate":
-    made = imf.interpolate(clip, fps_num=60000, fps_den=1001, **flow)
-elif case in ("slow", "variable_slow"):
-    made = imf.slow_motion(clip, factor, **flow)
-elif case == "ramp":
-    made = imf.retime(clip, [(0, 1), (5, "1/2")], ease="step", **flow)
-elif case == "backwards":
-    made = imf.retime(clip, [(0, 9), (18, 0)], kind="time", ease="linear", length=19, **flow)
-elif case in ("repair", "centre"):
-    made = imf.repair_duplicates(clip, place="first" if case == "repair" else "centre", **flow)
-elif case in ("replace", "variable_replace"):
-    made = imf.replace_frames(clip, [3, (6, 7)], **flow)
-elif case == "merge":
-    source = clip[:-1]
-    levels = [
-        vs.core.std.BlankClip(width=16, height=16, format=vs.GRAY8, length=1, color=128 * (n % 2))
-        for n in range(source.num_frames)
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A call of a function, and what the checker is to expect of it."""
+
+    name: str
+    """The function and how it is called, as `SCRIPT` understands it."""
+    options: tuple[str, ...]
+    """Options of the checker."""
+    frames: str = ""
+    """Which output frames are which source frames, where the factor does not say."""
+    is_variable: bool = False
+    """Whether every source frame has a duration of its own."""
+
+    @property
+    def title(self) -> str:
+        """The name as it stands in the table."""
+        return f"{self.name}, variable rate" if self.is_variable else self.name
+
+    @property
+    def script_arguments(self) -> dict[str, str]:
+        """What the script is told, but for the format."""
+        return {"case": self.name, **({"variable": "1"} if self.is_variable else {})}
+
+
+def cases() -> Iterator[Case]:
+    """Return all cases."""
+    for is_variable in (False, True):
+        for factor in ("2", "3", "5/2"):
+            told = ("-f", factor, *STATED)
+            yield Case(name=f"interpolate x{factor}", options=told, is_variable=is_variable)
+        for factor in ("2", "3", "5/2"):
+            told = ("-f", factor, "--slow", *STATED)
+            yield Case(name=f"slow_motion x{factor}", options=told, is_variable=is_variable)
+    yield Case(name=f"interpolate {RATE}", options=("-f", "5/2", "-F", "60000/1001"))
+    yield Case(name=f"slow_motion {RATE}", options=("-f", "5"))
+    yield Case(name="interpolate x3 over a cut", options=("-f", "3", "-c", "0.4"))
+    yield Case(name="interpolate x3 with a mask", options=("-f", "3"))
+    yield Case(
+        name="retime a ramp", options=("-f", "3/2", "--slow"), frames="0 0,1 1,5 5,7 6,9 7,13 9"
+    )
+    yield Case(name="retime backwards", options=("-f", "19/10", "--slow"), frames="0 9,2 8,18 0")
+    yield Case(name="retime motion blur", options=("-f", "2", "--slow"), frames="19 9")
+    yield Case(name=f"retime {RATE}", options=("-f", "5/2", "-F", "60000/1001"))
+    for is_variable in (False, True):
+        for name, frames in (
+            ("repair_duplicates first", REPAIRED),
+            ("repair_duplicates centre", "0 0"),
+            ("replace_frames", REPLACED),
+            ("merge", MERGED),
+            ("retarget at rest", ""),
+            ("retarget in motion", "0 0"),
+            ("detect_scenes", ""),
+            ("detect_duplicates", ""),
+        ):
+            told = ("-p", "IMFDuplicate,IMFDupScore") if name == "detect_duplicates" else ()
+            yield Case(
+                name=name, options=("-f", "1", *told), frames=frames, is_variable=is_variable
+            )
+
+
+def counting(model: Any, method: str, encoded: Counter[bytes]) -> Any:
+    """Return a model whose encoding method notes each picture that it is given."""
+    encode = getattr(model, method)
+
+    def counted(frames: Any, *args: Any) -> Any:
+        encoded[hashlib.sha1(frames.cpu().numpy().tobytes()).digest()] += 1
+        return encode(frames, *args)
+
+    setattr(model, method, counted)
+    return model
+
+
+def most_encodes(case: Case, form: str) -> int:
+    """Return how often the most encoded keyframe of a forward pass was encoded."""
+    import vapoursynth as vs
+
+    from imf_plugin.models.registry import load_interpolator, load_retargeter
+
+    encoded: Counter[bytes] = Counter()
+    flow = load_interpolator("flow", device="cpu", precision="fp32")
+    transport = load_retargeter("transport", device="cpu", precision="fp32")
+    models = {
+        "model": counting(flow, "encode", encoded),
+        "puppeteer": counting(transport, "encode_tokens", encoded),
+    }
+    given = case.script_arguments | {"form": form} | models
+    runpy.run_path(str(SCRIPT), init_globals=given, run_name="__vapoursynth__")
+    made = vs.get_output(0).clip
+    vs.clear_outputs()
+    # What a script itself encodes, such as the frame that stands as the reference stands, is done.
+    encoded.clear()
+    for _ in made.frames(prefetch=4, close=True):
+        pass
+    return max(encoded.values(), default=0)
+
+
+def check(checker: Path, case: Case, form: str) -> list[str]:
+    """Run the checker and return the lines that it wrote, its verdict last."""
+    given = [
+        part
+        for name, value in (case.script_arguments | {"form": form}).items()
+        for part in ("-a", f"{name}={value}")
     ]
-    made = imf.merge(source, clip[1:], vs.core.std.Splice(levels), **flow)
-elif case == "retarget":
-    # The checker wants some frames that are known: those of a still driving clip.
-    driving = clip[0] * 6
-    made = imf.retarget(clip, driving, model="transport", strength=0)
-    source = made[0] * 6
-elif case == "scenes":
-    made = imf.detect_scenes(clip)
-elif case == "duplicates":
-    made = imf.detect_duplicates(clip)
-made.set_output(0)
-source.set_output(1)
-"""
-
-CASES: dict[str, tuple[list[str], str]] = {
-    "factor 2": (["-p", "IMFInterpolated,IMFSourceIndex,IMFTimeNum,IMFTimeDen"], ""),
-    "factor 3": ([], ""),
-    "factor 5/2": ([], ""),
-    "rate": (["-f", "5/2", "-F", "60000/1001"], ""),
-    "variable 5/2": (["-f", "5/2"], ""),
-    "variable 3": (["-f", "3"], ""),
-    "cut 3": (["-c", "0.4"], ""),
-    "slow 5/2": (["-f", "5/2", "--slow"], ""),
-    "variable_slow 5/2": (["-f", "5/2", "--slow"], ""),
-    "ramp": (["-n", "15", "-f", "3/2", "--slow"], "0 0,1 1,5 5,7 6,9 7,13 9"),
-    "backwards": (["-n", "19", "-f", "19/10", "--slow"], "0 9,2 8,18 0"),
-    "repair": (["-f", "1", "-p", "IMFDuplicate"], "0 0,2 2,4 4,6 6,8 8,9 9"),
-    "centre": (["-f", "1"], "0 0,9 9"),
-    "replace": (["-f", "1"], "0 0,1 1,2 2,4 4,5 5,8 8,9 9"),
-    "variable_replace": (["-f", "1"], "0 0,1 1,2 2,4 4,5 5,8 8,9 9"),
-    "merge": (["-f", "1"], "0 0,2 2,4 4,6 6,8 8"),
-    "retarget": (["-f", "1"], ""),
-    "scenes": (["-f", "1"], ""),
-    "duplicates": (["-f", "1", "-p", "IMFDuplicate,IMFDupScore"], ""),
-}
-"""Options of the checker for each case, and which output frames are which source frames."""
+    with tempfile.TemporaryDirectory(prefix="imf-vpy-") as folder:
+        if case.frames:
+            listed = Path(folder, "map.txt")
+            listed.write_text(case.frames.replace(",", "\n") + "\n")
+            given += ["-m", str(listed)]
+        done = subprocess.run(
+            ["bash", str(checker), *given, *case.options, sys.executable, str(SCRIPT)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(ROOTS), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return (done.stdout.splitlines() or done.stderr.splitlines() or ["no answer"])[-40:]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run all cases and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--checker", type=Path, default=CHECKER)
     parser.add_argument("--only", default="", help="cases whose name holds one of these")
     parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--jobs", type=int, default=2, help="cases run at a time")
     args = parser.parse_args()
     if not args.checker.is_file():
         print(f"the checker {args.checker} is not here: give --checker", file=sys.stderr)
         return 2
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="imf-vpy-") as folder:
-        script = Path(folder, "case.vpy")
-        script.write_text(SCRIPT)
-        for name in (name for name in CASES if any(part in name for part in args.only.split(","))):
-            for form in args.formats.split(","):
-                told = run_case(args.checker, script, name, form)
-                failed += "PASS" not in told[-1:][0][:4]
-                print(f"{name:18} {form:10} {told[-1]}")
-                for line in told:
-                    if line.startswith("FAIL ") and line is not told[-1]:
-                        print(f"    {line}")
-                sys.stdout.flush()
-    print("all passed" if not failed else f"{failed} failed")
-    return 1 if failed else 0
-
-
-def run_case(checker: Path, script: Path, name: str, form: str) -> list[str]:
-    options, mapped = CASES[name]
-    case, _, factor = name.partition(" ")
-    given = ["-a", f"case={case}", "-a", f"form={form}", "-a", f"factor={factor or 1}"]
-    if mapped:
-        frames = script.with_name("map.txt")
-        frames.write_text(mapped.replace(",", "\n") + "\n")
-        given += ["-m", str(frames)]
-    roots = [str(ROOT / root) for root in ("", "kernels", "host_integrations")]
-    done = subprocess.run(
-        ["bash", str(checker), *given, *options, sys.executable, str(script)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(roots), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    began, formats = time.monotonic(), args.formats.split(",")
+    chosen = [case for case in cases() if any(part in case.title for part in args.only.split(","))]
+    failures: list[str] = []
+    print("| case | " + " | ".join(formats) + " |\n" + "|---" * (len(formats) + 1) + "|")
+    with ThreadPoolExecutor(args.jobs) as pool:
+        told = {
+            (case, form): pool.submit(check, args.checker, case, form)
+            for case in chosen
+            for form in formats
+        }
+        for case in chosen:
+            cells = []
+            for form in formats:
+                lines = told[case, form].result()
+                found = [] if lines[-1].startswith("PASS") else [lines[-1], *lines[:-1]]
+                encodes = most_encodes(case, form)
+                if encodes > 1:
+                    found.append(f"a keyframe was encoded {encodes} times")
+                cells.append("FAILS" if found else "ok")
+                failures += [f"{case.title}, {form}: {line}" for line in found]
+            print(f"| {case.title} | " + " | ".join(cells) + " |", flush=True)
+    minutes = (time.monotonic() - began) / 60
+    print("\n".join(failures), file=sys.stderr)
+    print(
+        f"\n{len(chosen) * len(formats)} runs of {len(chosen)} cases, {len(failures)} complaints, "
+        f"{minutes:.1f} minutes"
     )
-    return (done.stdout.splitlines() or done.stderr.splitlines() or ["no answer"])[-40:]
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
+    sys.path[:0] = ROOTS
     sys.exit(main())

@@ -70,6 +70,8 @@ INTERPOLATE: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
     (blank, {"num_streams": 0}, "num_streams must be an integer of at least 1, not 0"),
     (blank, {"cache_frames": 1}, "cache_frames must be an integer of at least 2, not 1"),
     (blank, {"cache_mb": "much"}, "cache_mb must be an integer of at least 1, not 'much'"),
+    (blank, {"context": 3}, "context must be 2 or 4 keyframes, not 3"),
+    (blank, {"context": "all"}, "context must be 2 or 4 keyframes, not 'all'"),
     (blank, {"multi": 2}, "unexpected keyword argument 'multi'"),
 ]
 

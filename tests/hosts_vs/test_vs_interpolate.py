@@ -144,7 +144,7 @@ def test_a_failing_model_names_the_source_frames(paint: Callable[..., Any]) -> N
     from imf_plugin.models.flow.interpolator import FlowInterpolator
 
     class Failing(FlowInterpolator):
-        def interpolate(self, *_: Any) -> Any:
+        def interpolate(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("out of paint")
 
     made = interpolate(paint(), 2, model=Failing())

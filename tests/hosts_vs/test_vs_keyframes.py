@@ -140,12 +140,12 @@ def test_no_more_frames_are_made_at_a_time_than_there_are_streams(
         busy = most = 0
         inference = True
 
-        def interpolate(self, *args: Any) -> Any:
+        def interpolate(self, *args: Any, **options: Any) -> Any:
             Watched.busy += 1
             Watched.most = max(Watched.most, Watched.busy)
             Watched.inference &= torch.is_inference_mode_enabled()
             time.sleep(0.02)
-            made = super().interpolate(*args)
+            made = super().interpolate(*args, **options)
             Watched.busy -= 1
             return made
 

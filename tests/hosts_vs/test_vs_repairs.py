@@ -116,6 +116,18 @@ def test_a_variable_rate_keeps_its_durations(paint: Callable[..., Any]) -> None:
                 assert frame.props[name] == source.props[name]
 
 
+def test_a_variable_rate_says_when_a_new_frame_is(paint: Callable[..., Any]) -> None:
+    clip = paint(moments=ON_TWOS, rate=None)
+    lasting = [Fraction(f.props["_DurationNum"], f.props["_DurationDen"]) for f in clip.frames()]
+    for made in (
+        repair_duplicates(clip, model="flow"),
+        replace_frames(clip, [3], sc=False, model="flow"),
+    ):
+        with made.get_frame(3) as frame:
+            timestep = Fraction(frame.props["IMFTimeNum"], frame.props["IMFTimeDen"])
+        assert timestep == lasting[2] / (lasting[2] + lasting[3])
+
+
 def test_damaged_frames_are_rebuilt(paint: Callable[..., Any], truth: Any, samples_of: Any) -> None:
     clip = paint(vs.RGBS, moments=[0, 1, None, 3, 4, None, None, 7, 8])
     made = replace_frames(clip, [2, (5, 6)], sc_threshold=0.4, model="flow")

@@ -15,11 +15,12 @@ except ImportError as error:
         "pip install 'imf-plugin[vapoursynth]'"
     ) from error
 
+from imf_hosts.vs.damage import replace_frames
 from imf_hosts.vs.duplicates import detect_duplicates
 from imf_hosts.vs.functions import interpolate, slow_motion
 from imf_hosts.vs.merging import merge
 from imf_hosts.vs.output import feature_stats
-from imf_hosts.vs.repairs import repair_duplicates, replace_frames
+from imf_hosts.vs.repairs import repair_duplicates
 from imf_hosts.vs.retargeting import retarget
 from imf_hosts.vs.retiming import retime, retime_map
 from imf_hosts.vs.scenes import detect_scenes

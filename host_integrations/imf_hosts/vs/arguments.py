@@ -39,6 +39,9 @@ class Options:
     """A clip of the same length whose properties or pictures tell the cuts."""
     sc_mode: SceneMode = "hold"
     """What fills the time before a cut: the frame before it, the nearer one, or a cross-fade."""
+    context: int = 4
+    """Keyframes that a new frame is made from: the two around it, or four, so that motion follows
+    a curve."""
     static_mask: vs.VideoNode | None = None
     """Gray clip, white where the picture stands still (text, a display) and is cross-faded."""
     matrix: int | str | None = None
@@ -48,7 +51,7 @@ class Options:
     num_streams: int | None = None
     """Frames made at a time; 1 on a GPU and up to 4 on the CPU when None."""
     cache_frames: int | None = None
-    """Encoded keyframes kept; 8, or two more than VapourSynth has threads, when None."""
+    """Encoded keyframes kept; 8, or four more than VapourSynth has threads, when None."""
     cache_mb: int = 2048
     """Memory that they may take; two are kept whatever they take."""
 
@@ -60,6 +63,8 @@ class Options:
             if not isinstance(getattr(self, name), str):
                 raise fault(f"{name} must be a text such as 'auto', not {getattr(self, name)!r}")
         _check_tile(self.tile)
+        if isinstance(self.context, bool) or self.context not in (2, 4):
+            raise fault(f"context must be 2 or 4 keyframes, not {self.context!r}")
         self._check_scenes()
         for name, least in (("cache_frames", 2), ("num_streams", 1)):
             if getattr(self, name) is not None:

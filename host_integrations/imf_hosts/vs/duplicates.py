@@ -16,7 +16,7 @@ LONGEST_RUN = 16
 CHANGE = "IMFChangeMax"
 _WIDTH_PX = 256
 _RADIUS_PX = 8
-_KEPT_CHANGES = 128
+_KEPT_CHANGES = 192
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from imf_hosts.vs.errors import fault, reports_as_vs_error
 from imf_hosts.vs.output import Assembly
 from imf_hosts.vs.sampled import ConstantDurations, Durations, SampledPlanner, SharedDurations
 from imf_hosts.vs.scenes import SceneCuts, scene_cuts_for
+from imf_hosts.vs.synthesis import keyframes_used
 from imf_plugin.timeline.sampling import EvenSampling
 
 
@@ -99,6 +100,7 @@ def _even(
         durations=durations,
         cuts=cuts_of(clip, options),
         scene_mode=options.sc_mode,
+        context=keyframes_used(options),
     )
     return Assembly(clip, options, planner).node(count, rate)
 

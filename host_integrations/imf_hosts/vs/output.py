@@ -19,11 +19,12 @@ import vapoursynth as vs
 from torch import Tensor
 
 from imf_hosts.vs.arguments import Options
-from imf_hosts.vs.clips import checked, empty_like, tagged
+from imf_hosts.vs.clips import checked, empty_like, frame_rate, is_variable_rate, tagged
 from imf_hosts.vs.colour import WorkingFormat, share_of
 from imf_hosts.vs.errors import at_source_frames, fault, reports_as_vs_error
 from imf_hosts.vs.scenes import NEXT, PREVIOUS, Properties
-from imf_hosts.vs.synthesis import Synthesiser
+from imf_hosts.vs.synthesis import Around, Source, Synthesiser
+from imf_plugin.timeline.plan import Beyond
 
 _statistics: weakref.WeakKeyDictionary[Any, Synthesiser] = weakref.WeakKeyDictionary()
 
@@ -51,6 +52,21 @@ class Sample:
     """Number of the one after."""
     timestep: Fraction
     """Where it lies between them."""
+    earlier: Beyond | None = None
+    """The source frame before ``before`` that tells how things came."""
+    later: Beyond | None = None
+    """The one after ``after`` that tells where they go."""
+
+    @property
+    def frames(self) -> set[int]:
+        """Numbers of all source frames that it is made from."""
+        around = {beyond.keyframe for beyond in (self.earlier, self.later) if beyond}
+        return {self.before, self.after} | around
+
+
+def kept(number: int) -> Sample:
+    """Return a source frame as it is."""
+    return Sample(mode=Mode.SOURCE, before=number, after=number, timestep=Fraction(0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +123,10 @@ class Assembly:
         _statistics[made] = self._synthesiser
         return made
 
+    def node_like(self, clip: vs.VideoNode) -> vs.VideoNode:
+        """Return the filtered clip where it is as long as ``clip`` and of the same rate."""
+        return self.node(clip.num_frames, None if is_variable_rate(clip) else frame_rate(clip))
+
     def _plan_node(self, count: int) -> vs.VideoNode:
         pixel = vs.core.std.BlankClip(width=1, height=1, format=vs.GRAY8, length=1, keep=True)
 
@@ -147,7 +167,7 @@ class Assembly:
         return node.std.RemoveFrameProps(stale) if stale else node
 
     def _made(self, samples: Sequence[Sample]) -> vs.VideoNode:
-        needed = sorted({i for sample in samples for i in (sample.before, sample.after)})
+        needed = sorted(set().union(*(sample.frames for sample in samples)))
         inputs = [self._working.clip[index] for index in needed]
         if self._mask is not None:
             inputs.append(self._mask[min(samples[0].before, self._mask.num_frames - 1)])
@@ -157,7 +177,9 @@ class Assembly:
             try:
                 return self._make(samples, dict(zip(needed, frames, strict=False)), frames)
             except Exception as error:
-                raise at_source_frames([n // self._interleaved for n in needed], error) from error
+                pairs = {i for sample in samples for i in (sample.before, sample.after)}
+                named = [index // self._interleaved for index in sorted(pairs)]
+                raise at_source_frames(named, error) from error
 
         return self._working.back(self._blank.std.ModifyFrame(inputs, make))
 
@@ -181,11 +203,19 @@ class Assembly:
         if sample.mode is Mode.BLEND:
             return self._blended(sample, frames)
 
-        def keyframe(index: int) -> tuple[int, partial[Tensor]]:
-            return index, partial(self._working.tensor, frames[index], self._synthesiser.device)
+        def keyframe(index: int) -> Source:
+            read = partial(self._working.tensor, frames[index], self._synthesiser.device)
+            return Source(key=index, read=read)
+
+        def around(beyond: Beyond | None) -> Around:
+            return None if beyond is None else (keyframe(beyond.keyframe), beyond.distance)
 
         return self._synthesiser.between(
-            keyframe(sample.before), keyframe(sample.after), sample.timestep
+            keyframe(sample.before),
+            keyframe(sample.after),
+            sample.timestep,
+            earlier=around(sample.earlier),
+            later=around(sample.later),
         )
 
     def _blended(self, sample: Sample, frames: dict[int, vs.VideoFrame]) -> Tensor:
@@ -196,14 +226,23 @@ class Assembly:
         return before * (1 - share) + after * share
 
 
+_NOTHING = Beyond(keyframe=-1, distance=Fraction(1))
+"""Stands for no frame beyond a pair, as properties cannot say None."""
+
+
 def _encoded(frame: OutputFrame) -> dict[str, Any]:
     samples = frame.samples
+    steps = [sample.timestep for sample in samples]
+    around = [beyond or _NOTHING for sample in samples for beyond in (sample.earlier, sample.later)]
     return {
         "mode": [int(sample.mode) for sample in samples],
         "before": [sample.before for sample in samples],
         "after": [sample.after for sample in samples],
-        "numerator": [sample.timestep.numerator for sample in samples],
-        "denominator": [sample.timestep.denominator for sample in samples],
+        "numerator": [step.numerator for step in steps],
+        "denominator": [step.denominator for step in steps],
+        "around": [beyond.keyframe for beyond in around],
+        "distance_numerator": [beyond.distance.numerator for beyond in around],
+        "distance_denominator": [beyond.distance.denominator for beyond in around],
         "shows_moment": int(frame.shows_moment),
         **{f"set{name}": value for name, value in frame.properties.items()},
     }
@@ -214,10 +253,26 @@ def _decoded(properties: Properties) -> OutputFrame:
         _listed(properties[name])
         for name in ("mode", "before", "after", "numerator", "denominator")
     ]
+    around = [
+        None if keyframe < 0 else Beyond(keyframe=keyframe, distance=Fraction(top, bottom))
+        for keyframe, top, bottom in zip(
+            *(properties[n] for n in ("around", "distance_numerator", "distance_denominator")),
+            strict=True,
+        )
+    ]
     return OutputFrame(
         samples=tuple(
-            Sample(mode=Mode(mode), before=before, after=after, timestep=Fraction(top, bottom))
-            for mode, before, after, top, bottom in zip(*columns, strict=True)
+            Sample(
+                mode=Mode(mode),
+                before=before,
+                after=after,
+                timestep=Fraction(top, bottom),
+                earlier=earlier,
+                later=later,
+            )
+            for mode, before, after, top, bottom, earlier, later in zip(
+                *columns, around[::2], around[1::2], strict=True
+            )
         ),
         shows_moment=bool(properties["shows_moment"]),
         properties={

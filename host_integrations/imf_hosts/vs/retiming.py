@@ -15,6 +15,7 @@ from imf_hosts.vs.errors import fault, reports_as_vs_error
 from imf_hosts.vs.functions import cuts_of
 from imf_hosts.vs.output import Assembly
 from imf_hosts.vs.sampled import ConstantDurations, SampledPlanner
+from imf_hosts.vs.synthesis import keyframes_used
 from imf_plugin.timeline.curve import (
     MAXIMUM_SPEED,
     MINIMUM_SPEED,
@@ -80,6 +81,7 @@ def retime(
         durations=ConstantDurations(duration=1 / asked.rate),
         cuts=cuts_of(clip, settings),
         scene_mode=settings.sc_mode,
+        context=keyframes_used(settings),
         blur=max(motion_blur, 1),
         tells_position=True,
     )

@@ -60,6 +60,13 @@ class SceneCuts:
         """Return one frame whose property IMFSceneDiff is the change between any two frames."""
         return self._grey[first].std.PlaneStats(self._grey[second], prop="IMFScene")
 
+    def seen_alone(self, index: int) -> vs.VideoNode:
+        """Return one frame whose properties tell what `is_cut` wants of the second of a pair.
+
+        Other than `witness`, it never asks for the frame after it.
+        """
+        return self._grey[index]
+
     def is_far(self, difference: Properties) -> bool:
         """Say whether two frames, compared by `difference`, are of different scenes."""
         return self._threshold is not None and difference["IMFSceneDiff"] > self._threshold

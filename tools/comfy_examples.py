@@ -143,19 +143,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "nodes": {
             "model": LOAD_MODEL,
             "clip": LOAD_CLIP,
-            "parts": PARTS,
             "picture": ("LoadImage", {"image": PICTURE}, (0, 560)),
-            "move": ("IMF_Retarget", {}, (620, 0)),
-            "join": ("CreateVideo", {"fps": 24}, (1000, 0)),
-            "save": save("imf_retarget", (1300, 0)),
+            "move": ("IMF_Retarget", {}, (400, 0)),
+            "join": ("CreateVideo", {"fps": 24}, (780, 0)),
+            "save": save("imf_retarget", (1070, 0)),
         },
         "links": [
-            ("clip", 0, "parts", "video"),
             ("model", 0, "move", "model"),
             ("picture", 0, "move", "reference"),
-            ("parts", "images", "move", "driving"),
+            ("clip", 0, "move", "driving"),
             ("move", 0, "join", "images"),
-            ("parts", "fps", "join", "fps"),
+            ("move", "fps", "join", "fps"),
             ("join", 0, "save", "video"),
         ],
     },
@@ -242,7 +240,7 @@ BLUEPRINTS: dict[str, tuple[str, list[str], list[tuple[str, str, str]]]] = {
     ),
     "Retarget (IMF)": (
         "imf_retarget",
-        ["model", "parts", "move", "join"],
+        ["model", "move", "join"],
         [
             MODEL_NAME,
             *(("move", name, name) for name in ("mode", "anchor_frame", "strength", "smoothing")),

@@ -25,8 +25,10 @@ NOTES = {
     "--- | --- |\n| 81 images | 2 | 161 | 162 | 162 |\n| 81 images | 2.5 | 201 | 203 | 203 |\n"
     "| 1 image | any | 1 | 1 | 1 |\n\nUse *keep duration* when there is sound. The "
     "result's rate is "
-    "on the `fps` output: wire it into Create Video.\n\nGrey and RGBA images keep their channels; "
-    "alpha moves along.",
+    "on the `fps` output: wire it into Create Video.\n\nIMF models also look at the images before "
+    "and after each pair, where they belong to the same shot, so that motion follows a curve. RIFE "
+    "and FILM see the pair alone, and so does any model in ComfyUI's own node.\n\nGrey and RGBA "
+    "images keep their channels; alpha moves along.",
     "IMF_VideoSlowMotion": "The output is a promise: frames are made when Save Video (or any node "
     "that reads the video) asks for them, one after another. The progress bar and the preview "
     "appear on that node. Interrupting stops at the next frame and leaves no half-written file.",
@@ -42,10 +44,11 @@ NOTES = {
     "IMF_SceneCuts": "Needs PySceneDetect; if your ComfyUI lacks it, the node says which line "
     "installs it. Edit the list as you like: `24, 61` means that frames 24 and 61 begin new shots.",
     "IMF_FlowPreview": "Colours follow the Middlebury wheel. The flow output is in pixels, right "
-    "and down, `[N-1, H, W, 2]`.",
+    "and down, `[N-1, H, W, 2]`. It is the flow of `builtin/flow`, which `imf-vfi-lite` starts "
+    "from; a model with weights of its own may see motion a little differently.",
     "IMF_Retarget": "Pictures of any size; the result has the picture's size. If the motion looks "
     "shifted, choose another anchor frame: the one in which the driving person stands as in your "
-    "picture.",
+    "picture. `builtin/imf` learns the ways of the driving clip before it reads it.",
     "IMF_EncodeTokens": "Tokens belong to the model that made them and are refused by others.",
     "IMF_InterpolateTokens": "Wire the `time_map` of Speed Ramp in to make motion follow a ramp.",
     "IMF_EditTokens": "Offset adds the motion of another clip; a shorter or longer one is "
@@ -144,7 +147,7 @@ FRENCH_INPUTS = {
     "style": ("style", "Couleurs, flèches, ou ce qui est caché."),
     "scale": ("échelle", "Mouvement en pixels montré en pleine couleur ; 0 prend le plus rapide."),
     "reference": ("référence", "L'image à animer."),
-    "driving": ("conduite", "Les images dont elle prend le mouvement."),
+    "driving": ("conduite", "Le clip dont elle prend le mouvement : images ou vidéo."),
     "mode": ("mode", "relative ajoute le mouvement ; absolute prend la pose elle-même."),
     "anchor_frame": ("image d'ancrage", "Celle qui se tient comme la référence ; -1 la cherche."),
     "strength": ("force", "Multiplie le mouvement."),

@@ -1,7 +1,7 @@
 """Where a retargeting's parts come from: pictures, masks, anchors and tokens, from files."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -105,17 +105,22 @@ def choose_anchor(
     if anchor != "best":
         check_frame(reader.info.path, reader, anchor, "--anchor")
         return anchor, frame_tensor(reader, anchor)
-    step = max(1, reader.info.frame_count // _ANCHOR_CANDIDATES)
+    candidates = anchor_candidates(reader.info.frame_count)
     best, best_likeness = 0, -2.0
     for frame in reader.frames():
         if cancel:
             cancel.check()
         meter.advance()
-        if frame.index % step == 0:
+        if frame.index in candidates:
             found = likeness(reference, to_tensor(frame.rgb(), "cpu")[:3])
             if found > best_likeness:
                 best, best_likeness = frame.index, found
     return best, frame_tensor(reader, best)
+
+
+def anchor_candidates(count: int) -> range:
+    """Return the numbers of the frames among which the one most like the reference is sought."""
+    return range(0, count, max(1, count // _ANCHOR_CANDIDATES))
 
 
 def adapted_model(
@@ -137,15 +142,36 @@ def adapted_model(
     if not isinstance(model, AdaptingRetargeter):
         return model
     count = reader.info.frame_count
-    wanted = sorted({round(place) for place in np.linspace(0, count - 1, LEARNED_FRAMES).tolist()})
-    meter = ProgressMeter("adapt", len(wanted), progress)
-    frames = []
-    for number in wanted:
+    meter = ProgressMeter("adapt", len(_learned_numbers(count)), progress)
+
+    def picture(number: int) -> Tensor:
         if cancel:
             cancel.check()
-        frames.append(_learned(frame_tensor(reader, number)))
         meter.advance()
+        return frame_tensor(reader, number)
+
+    return adapted_to(model, count, picture, anchor)
+
+
+def adapted_to(
+    model: Retargeter, count: int, picture: Callable[[int], Tensor], anchor: Tensor
+) -> Retargeter:
+    """Return the model adapted to a clip, if it can learn the ways of one; else the model.
+
+    Args:
+        model: The retargeting model.
+        count: Number of the clip's frames.
+        picture: Returns a frame by its number, ``[3, h, w]``.
+        anchor: The clip's anchor frame, likewise.
+    """
+    if not isinstance(model, AdaptingRetargeter):
+        return model
+    frames = [_learned(picture(number)) for number in _learned_numbers(count)]
     return model.adapted(torch.stack(frames), _learned(anchor))
+
+
+def _learned_numbers(count: int) -> list[int]:
+    return sorted({round(place) for place in np.linspace(0, count - 1, LEARNED_FRAMES).tolist()})
 
 
 def _learned(frame: Tensor) -> Tensor:

@@ -66,6 +66,14 @@ class WidgetInput(Input):
         return numbers if cls.io_type in ("INT", "FLOAT") else {"default", "options"}
 
 
+class MultiInput(Input):
+    """An input of several types."""
+
+    def __init__(self, id: str, types: list[Any], **options: Any) -> None:
+        super().__init__(id, **options)
+        self.io_type = ",".join(one.io_type for one in types)
+
+
 @dataclass
 class Output:
     """An output of any type."""
@@ -192,6 +200,8 @@ def build(folder: Path, progress: Progress) -> dict[str, types.ModuleType]:
     io.DynamicCombo = types.SimpleNamespace(
         Option=Option, Input=type("DynamicComboInput", (WidgetInput,), {"io_type": "DYNAMIC"})
     )
+
+    io.MultiType = types.SimpleNamespace(Input=MultiInput)
 
     class Bar:
         def __init__(self, total: int) -> None:

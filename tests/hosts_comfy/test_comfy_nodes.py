@@ -219,11 +219,12 @@ def test_saving_twice_overwrites_nothing(run: Run, model: Any, images: Tensor) -
 def test_retargeting_without_strength_holds_the_picture(
     run: Run, model: Any, images: Tensor
 ) -> None:
-    held, track, info = run(
+    held, track, info, fps = run(
         "IMF_Retarget", model=model, reference=images[:1], driving=images, strength=0.0
     )
     assert len(track.tokens) == 5
     assert "anchor: frame 0" in info
+    assert fps == 24
     assert float((held - images[:1]).abs().max()) < 0.02
 
 

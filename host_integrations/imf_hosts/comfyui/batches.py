@@ -38,20 +38,6 @@ def check_images(images: Tensor, what: str = "images") -> None:
         )
 
 
-def check_same_size(first: Tensor, second: Tensor, names: tuple[str, str]) -> None:
-    """Refuse two batches of different sizes.
-
-    Raises:
-        ValueError: If they differ.
-    """
-    if first.shape[1:3] != second.shape[1:3]:
-        sizes = [f"{images.shape[2]}x{images.shape[1]}" for images in (first, second)]
-        raise ValueError(
-            f"{names[0]} is {sizes[0]} but {names[1]} is {sizes[1]}: put an Upscale Image node "
-            "before one of them so that they agree"
-        )
-
-
 def check_memory(shape: Sequence[int], itemsize: int, available_bytes: int) -> None:
     """Refuse a result that the computer's memory cannot hold.
 
@@ -71,6 +57,11 @@ def picture_of(images: Tensor, index: int, device: torch.device | str) -> Tensor
     """Return one image as a model wants it, ``[3+E, H, W]`` in single precision."""
     picture = images[index].movedim(-1, 0).to(device, torch.float32)
     return picture.expand(3, -1, -1) if len(picture) == 1 else picture
+
+
+def rgb_of(images: Tensor, index: int) -> Tensor:
+    """Return one image as ``[3, H, W]`` on the CPU."""
+    return picture_of(images, index, "cpu")[:3].contiguous()
 
 
 def render_batch(

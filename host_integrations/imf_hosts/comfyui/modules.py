@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imf_plugin.models.base import (
+    Context,
     Interpolator,
     KeyframeState,
     ModelDescriptor,
@@ -123,6 +124,7 @@ class ForeignInterpolator:
         self._align = int(getattr(module, "pad_align", 1))
         self._is_out_of_memory = is_out_of_memory
         self._at_once = 64
+        self._size: torch.Size | None = None
         self.descriptor = ModelDescriptor(
             name=type(module).__name__,
             summary="An interpolation model loaded by ComfyUI.",
@@ -139,6 +141,7 @@ class ForeignInterpolator:
         if len(batch) != 1:
             raise ValueError(f"expected a single picture, got {len(batch) = }")
         padded = self._padded(batch[:, :3].to(self._dtype))
+        self._forget_grids(padded.shape[-2:])
         features = self._module.extract_features(padded)
         return KeyframeState(
             frames=batch, features=(padded, features), batched=batched, size_bytes=batch.nbytes
@@ -149,6 +152,8 @@ class ForeignInterpolator:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         """Make frames, see `imf_plugin.models.base.Interpolator`; extra channels cross-fade."""
         values = check_timesteps(timesteps)
@@ -193,6 +198,13 @@ class ForeignInterpolator:
         planes = times.reshape(-1, 1, 1, 1).expand(-1, 1, *before.shape[-2:])
         batch = [picture.expand(len(values), -1, -1, -1) for picture in (before, after)]
         return cast(Tensor, self._module(*batch, timestep=planes, cache=dict(cache)))
+
+    def _forget_grids(self, size: torch.Size) -> None:
+        """Drop what FILM keeps for another size: it takes half a size's grids for its own."""
+        grids = getattr(self._module, "_warp_grids", None)
+        if isinstance(grids, dict) and size != self._size:
+            grids.clear()
+        self._size = size
 
     def _padded(self, frames: Tensor) -> Tensor:
         """Return the frames continued at the right and bottom to what the module can divide."""

@@ -6,10 +6,13 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from imf_hosts.comfyui import inputs, requests
-from imf_hosts.comfyui.batches import check_images
-from imf_hosts.comfyui.node_tokens import ALIASES, play, retargeter_of, rgb_of
+from imf_hosts.comfyui.batches import check_images, rgb_of
+from imf_hosts.comfyui.driving import Driving, opened_driving
+from imf_hosts.comfyui.node_tokens import ALIASES, play, retargeter_of
 from imf_hosts.comfyui.running import Watch, clear_errors
 from imf_hosts.comfyui.tokens import encode_images
+from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.motion.tracks import TokenTrack
 
 _BEST = -1
 
@@ -29,7 +32,12 @@ class Retarget(io.ComfyNode):
             inputs=[
                 inputs.model_input(),
                 io.Image.Input("reference", tooltip="The picture to move; its first image counts."),
-                io.Image.Input("driving", tooltip="The frames whose motion it gets."),
+                io.MultiType.Input(
+                    "driving",
+                    types=[io.Image, io.Video],
+                    tooltip="The clip whose motion it gets: images, or a video, which is read "
+                    "frame by frame.",
+                ),
                 io.Combo.Input(
                     "mode",
                     options=["relative", "absolute"],
@@ -75,6 +83,7 @@ class Retarget(io.ComfyNode):
                 io.Image.Output("images", tooltip="The picture, moved: one for each frame."),
                 inputs.Tokens.Output("tokens", tooltip="The motion, to edit or store."),
                 io.String.Output("info", tooltip="The anchor frame and how the two were matched."),
+                io.Float.Output("fps", tooltip="Of a driving video; 24 for images."),
             ],
         )
 
@@ -83,7 +92,7 @@ class Retarget(io.ComfyNode):
         cls,
         model: Any,
         reference: Tensor,
-        driving: Tensor,
+        driving: Any,
         mode: str,
         anchor_frame: int,
         strength: float,
@@ -92,40 +101,59 @@ class Retarget(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> Any:
         """Move the picture frame by frame."""
-        check_images(reference, "reference")
-        check_images(driving, "driving")
-        if anchor_frame >= len(driving):
-            raise ValueError(
-                f"anchor_frame: there is no frame {anchor_frame}, the last is {len(driving) - 1}"
-            )
-        with clear_errors():
-            from imf_plugin.engine.retargeting import Retargeting, likeness
-            from imf_plugin.motion.token_curves import smooth_tokens
+        from imf_plugin.motion.token_curves import smooth_tokens
 
-            retargeter = retargeter_of(model)
-            picture = rgb_of(reference, 0)
-            if anchor_frame == _BEST:
-                alike = [likeness(picture, rgb_of(driving, n)) for n in range(len(driving))]
-                anchor_frame = max(range(len(alike)), key=alike.__getitem__)
-            moving: Any = Retargeting(
-                retargeter,
-                picture,
-                rgb_of(driving, anchor_frame),
+        check_images(reference, "reference")
+        with clear_errors(), opened_driving(driving) as clip:
+            moving, track = _read_motion(
+                retargeter_of(model),
+                rgb_of(reference, 0),
+                clip,
+                anchor_frame,
                 mode="absolute" if mode == "absolute" else "relative",
                 strength=strength,
                 mask=None if mask is None else mask[0].cpu().float(),
                 keep_background=keep_background,
             )
-            watch = Watch(len(driving))
-            track = encode_images(
-                retargeter,
-                lambda index: rgb_of(driving, index),
-                len(driving),
-                anchor=anchor_frame,
-                rate=requests.read_rate(24.0, "the rate"),
-                on_frame=watch.step,
-                encoder=moving,
-            )
             result = play(moving, smooth_tokens(track.tokens, smoothing), reference)
-        about = f"anchor: frame {anchor_frame}"
-        return io.NodeOutput(result, track, f"{about}\n{moving.note}".strip())
+        about = f"anchor: frame {track.notes['anchor']}\n{moving.note}"
+        return io.NodeOutput(result, track, about, requests.shown_rate(track.rate))
+
+
+def _read_motion(
+    retargeter: Retargeter, picture: Tensor, clip: Driving, anchor: int, **options: Any
+) -> tuple[Any, TokenTrack]:
+    """Return what moves the picture, and the motion of the clip."""
+    from imf_plugin.engine.retarget_sources import adapted_to
+    from imf_plugin.engine.retargeting import Retargeting
+
+    if anchor >= clip.count:
+        raise ValueError(f"anchor_frame: there is no frame {anchor}, the last is {clip.count - 1}")
+    if anchor == _BEST:
+        anchor = _most_alike(picture, clip)
+    pose = clip.picture(anchor)
+    adapted = adapted_to(retargeter, clip.count, clip.picture, pose)
+    moving = Retargeting(adapted, picture, pose, **options)
+    track = encode_images(
+        adapted,
+        clip.picture,
+        clip.count,
+        anchor=anchor,
+        rate=clip.rate,
+        on_frame=Watch(clip.count).step,
+        encoder=moving,
+    )
+    return moving, track
+
+
+def _most_alike(picture: Tensor, clip: Driving) -> int:
+    from imf_plugin.engine.retarget_sources import anchor_candidates
+    from imf_plugin.engine.retargeting import likeness
+
+    watch = Watch(clip.count)
+
+    def alike(number: int) -> float:
+        watch.step(number + 1)
+        return likeness(picture, clip.picture(number))
+
+    return max(anchor_candidates(clip.count), key=alike)

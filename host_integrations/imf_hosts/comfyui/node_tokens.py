@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from imf_hosts.comfyui import inputs, requests, tokens
-from imf_hosts.comfyui.batches import check_images, picture_of
+from imf_hosts.comfyui.batches import check_images, rgb_of
 from imf_hosts.comfyui.modules import InterpolationModule
 from imf_hosts.comfyui.running import Watch, clear_errors
 from imf_plugin.models.retargeting import Retargeter
@@ -31,11 +31,6 @@ def retargeter_of(model: Any) -> Retargeter:
         )
     mm.load_models_gpu([model])
     return found
-
-
-def rgb_of(images: Tensor, index: int) -> Tensor:
-    """Return one image as ``[3, H, W]`` on the CPU."""
-    return picture_of(images, index, "cpu")[:3].contiguous()
 
 
 class EncodeTokens(io.ComfyNode):
@@ -248,15 +243,18 @@ class DecodeTokens(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, tokens: Any, reference: Tensor) -> Any:
         """Render token by token."""
-        from imf_hosts.comfyui.tokens import check_model
-
         check_images(reference, "reference")
         with clear_errors():
+            from imf_plugin.engine.retarget_functions import model_of_track
+            from imf_plugin.engine.retarget_sources import picture_of
             from imf_plugin.engine.retargeting import Retargeting
 
-            retargeter = retargeter_of(model)
-            check_model(tokens, retargeter)
-            moving = Retargeting.for_track(retargeter, rgb_of(reference, 0), tokens.anchor_token)
+            moving = Retargeting.for_track(
+                model_of_track(tokens, retargeter_of(model)),
+                rgb_of(reference, 0),
+                tokens.anchor_token,
+                picture_of(tokens.anchor_jpeg),
+            )
             return io.NodeOutput(play(moving, tokens.tokens, reference))
 
 

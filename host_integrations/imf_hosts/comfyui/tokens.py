@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imf_plugin.errors import PlanError
-from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.models.retargeting import AdaptedRetargeter, PosingRetargeter, Retargeter
 from imf_plugin.motion.tracks import TokenTrack
 
 LINEAR, SLERP, CUBIC = "linear", "slerp", "cubic"
@@ -40,6 +40,7 @@ def encode_images(
         on_frame: Called after each frame.
         encoder: A `Retargeting` for a certain reference; without one the anchor stands for it.
     """
+    from imf_plugin.engine.retarget_sources import jpeg_of
     from imf_plugin.engine.retargeting import Retargeting
 
     moving = encoder or Retargeting(model, frames(anchor), frames(anchor))
@@ -54,22 +55,10 @@ def encode_images(
         model=model.descriptor.name,
         revision=model.descriptor.revision,
         source="images",
+        notes={"anchor": str(anchor)},
+        anchor_jpeg=jpeg_of(frames(anchor)) if isinstance(model, PosingRetargeter) else b"",
+        directions=model.directions if isinstance(model, AdaptedRetargeter) else b"",
     )
-
-
-def check_model(track: TokenTrack, model: Retargeter) -> None:
-    """Refuse tokens of another model.
-
-    Raises:
-        PlanError: If they do not fit.
-    """
-    about = model.descriptor
-    if (track.model, track.revision) != (about.name, about.revision):
-        raise PlanError(
-            f"these tokens were made by {track.model} (revision {track.revision}), but "
-            f"{about.name} (revision {about.revision}) is connected: load that one, or encode "
-            "them again"
-        )
 
 
 def retime_track(track: TokenTrack, positions: Sequence[float], method: str) -> TokenTrack:
@@ -103,6 +92,11 @@ def mix_tracks(first: TokenTrack, second: TokenTrack, share: float, method: str)
         raise PlanError(
             f"tokens of {first.model!r} and {second.model!r} cannot be mixed: encode both with "
             "the same model"
+        )
+    if first.directions != second.directions:
+        raise PlanError(
+            f"{first.model!r} had learned the ways of two different clips before it made these "
+            "tokens, so their numbers mean different things: encode both with Encode Tokens (IMF)"
         )
     length = max(len(first.tokens), len(second.tokens))
     one, two = (_stretched(track.tokens, length) for track in (first, second))

@@ -42,6 +42,13 @@ def add_retarget(kinds: Any) -> None:
     parser.add_argument(
         "--figures", type=int, default=0, metavar="N", help="rendered figures beside the clips"
     )
+    parser.add_argument(
+        "--adversarial",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="weight of a discriminator's verdict, such as 0.01 (default: none)",
+    )
     parser.add_argument("--steps", type=int, default=3000, metavar="N", help="of the whole run")
     add_quiet(parser)
     parser.set_defaults(run=_train)
@@ -52,7 +59,7 @@ def _train(args: argparse.Namespace) -> int:
 
     data, output = Path(args.data), Path(args.output)
     check_footage(data, args.minutes)
-    for name, least in (("figures", 0), ("steps", 1)):
+    for name, least in (("figures", 0), ("steps", 1), ("adversarial", 0)):
         if getattr(args, name) < least:
             raise PlanError(f"--{name} must be a number from {least}, not {getattr(args, name)}")
     show_log(quiet=args.quiet)
@@ -81,7 +88,11 @@ def _weights(args: argparse.Namespace, data: Path, output: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     options = RetargetPrepareOptions(figures=args.figures, clips_per_group=24, hold_out=False)
     prepare_retargeting(data, cache, options)
-    recipe = RetargetRecipe(total_steps=args.steps, learning_rate=2e-4 if start else 4e-4)
+    recipe = RetargetRecipe(
+        total_steps=args.steps,
+        learning_rate=2e-4 if start else 4e-4,
+        adversarial_weight=args.adversarial,
+    )
     run = RetargetRunOptions(cache=cache, output=output, minutes=args.minutes, start=start)
     RetargetTrainer(recipe, run).run()
     return export_retargeter(output / "last", output, {"training data": str(data)})

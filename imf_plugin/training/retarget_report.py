@@ -3,9 +3,11 @@
 ``python -m imf_plugin.training.retarget_report reenact CLIP_OR_FOLDER... [--models ...]``
 ``python -m imf_plugin.training.retarget_report controls [--model imf]``
 ``python -m imf_plugin.training.retarget_report curves [CLIP...]``
+``python -m imf_plugin.training.retarget_report editing [--model imf-figures:guess]``
 
-A model is a name that `imf_plugin.load_retargeter` knows, ``copy`` for the reference itself, or
-the folder of a training run's checkpoint.
+A model is a name that `imf_plugin.load_retargeter` knows, ``imf-figures``, or the folder of a
+training run's checkpoint; ``:guess`` behind it leaves the fit out, ``:adapted`` and ``:retarget``
+adapt it to the clip (see `retarget_models`).
 """
 
 import argparse
@@ -17,7 +19,7 @@ import cv2
 import torch
 
 from imf_plugin.training.retarget_models import named_retargeter
-from imf_plugin.training.retarget_reports import curves, figures, reenactment
+from imf_plugin.training.retarget_reports import curves, editing, figures, reenactment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     interpolation = commands.add_parser("curves", help="leave out three of four frames")
     interpolation.add_argument("clips", type=Path, nargs="*")
     interpolation.add_argument("--model", default="imf")
+    edits = commands.add_parser("editing", help="change tokens of figures by named controls")
+    edits.add_argument("--model", default="imf-figures:guess")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -47,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif arguments.command == "controls":
         model = named_retargeter(arguments.model)
         lines = figures.report(model, arguments.figures, arguments.poses)
+    elif arguments.command == "editing":
+        lines = editing.report(named_retargeter(arguments.model))
     else:
         lines = curves.report(named_retargeter(arguments.model), arguments.clips)
     for line in lines:

@@ -14,6 +14,7 @@ from imf_plugin.models.imf.compact import CompactDecoded, CompactImf, shown
 from imf_plugin.models.imf.config import COMPACT, CompactConfig
 from imf_plugin.training import losses
 from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from imf_plugin.training.retarget_adversary import Adversary
 from imf_plugin.training.retarget_data import RetargetBatch, RetargetDataOptions, RetargetSamples
 from imf_plugin.training.retarget_validation import RetargetScores, score_held_out
 
@@ -50,6 +51,12 @@ class RetargetRecipe:
     """Of the difference between tokens read from single pictures and from motion."""
     absolute_every: int = 4
     """Steps from one time that this is trained to the next."""
+    adversarial_weight: float = 0.0
+    """Of the patch discriminator's verdict; 0 trains without one."""
+    adversarial_from_step: int = 0
+    """Before this step only the discriminator learns, if there is one."""
+    judge_widths: tuple[int, ...] = (32, 64, 96, 128)
+    """Channels of the discriminator at 1/2, 1/4, 1/8 and 1/16."""
     precision: str = "bf16"
     """Of the forward pass: ``fp32`` or ``bf16``."""
     seed: int = 0
@@ -87,6 +94,10 @@ class RetargetTrainer:
             betas=(0.9, 0.99),
             weight_decay=recipe.weight_decay,
         )
+        self.adversary: Adversary | None = None
+        if recipe.adversarial_weight:
+            self.adversary = Adversary(recipe.judge_widths, recipe.learning_rate)
+        self._shown = torch.empty(0)
         self.step = 0
         self.trained_seconds = 0.0
         self.best_db = -math.inf
@@ -130,6 +141,8 @@ class RetargetTrainer:
         parts[0].backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
         self.optimiser.step()
+        if self.adversary is not None:
+            self.adversary.learn(batch.target, self._shown)
         self.step += 1
         self._follow()
         return parts.detach()
@@ -161,8 +174,11 @@ class RetargetTrainer:
         if recipe.census_weight:
             picture = picture + recipe.census_weight * losses.census(found, batch.target)
         flow = self._flow_error(decoded, batch.flow)
+        self._shown = found.detach()
         total = picture + recipe.flow_weight * flow
         total = total + recipe.token_weight * (read.square().mean() + moved.square().mean())
+        if self.adversary is not None and self.step >= recipe.adversarial_from_step:
+            total = total + recipe.adversarial_weight * self.adversary.loss(found)
         if reads_all:
             # The encoder of single pictures learns from the one that sees motion, not vice versa.
             absolute = (read[count:] - own - moved.detach()).square().mean()
@@ -207,6 +223,8 @@ class RetargetTrainer:
         tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
+        if self.adversary is not None:
+            tensors |= self.adversary.tensors()
         facts = {
             "network": self.recipe.network.to_dict(),
             "step": self.step,
@@ -232,6 +250,8 @@ class RetargetTrainer:
             index, _, name = key.partition(".")
             states.setdefault(int(index), {})[name] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        if self.adversary is not None:
+            self.adversary.resume(tensors)
         self.step = int(facts["step"])
         self.trained_seconds = float(facts["trained_seconds"])
         best = facts["best_db"]

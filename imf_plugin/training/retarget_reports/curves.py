@@ -1,4 +1,8 @@
-"""Three of four frames left out: tokens interpolated in several ways, and pixels by `flow`."""
+"""Three of four frames left out: tokens interpolated in several ways, and pixels by `flow`.
+
+Tokens are played on the first frame, or (``kept frames``) on the kept frames to either side, which
+`flow` has too.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imf_plugin.models.base import Context, Neighbour
+from imf_plugin.models.imf.puppet_retargeter import PuppetRetargeter
 from imf_plugin.models.latent_motion.retargeter import LatentMotionRetargeter
 from imf_plugin.models.registry import load_interpolator
 from imf_plugin.models.retargeting import Retargeter
@@ -17,7 +23,9 @@ from imf_plugin.training.retarget_reports.reenactment import clips_in, squares
 STEP = 4
 """One of so many frames is kept."""
 LENGTH = 25
-FIGURES = 4
+FIGURES = 6
+LEAST_TRUST = 0.02
+"""Of a pixel that a kept frame hides, so that one hidden in both has a colour too."""
 
 type Curve = Callable[[Tensor, int], Tensor]
 """From kept tokens ``[K, D]`` and the step to all tokens ``[(K - 1) * step + 1, D]``."""
@@ -25,7 +33,7 @@ type Curve = Callable[[Tensor, int], Tensor]
 
 def report(model: Retargeter, paths: Sequence[Path]) -> Iterator[str]:
     """Yield the PSNR of left-out frames for each curve and for `flow`: figures, then clips."""
-    names = ["all tokens", *curves_of(model), "flow"]
+    names = ["all tokens", *curves_of(model), "kept frames", "flow of 2", "flow of 4"]
     yield f"{'PSNR dB of left-out frames':36s}" + "".join(f"{name:>12s}" for name in names)
     rows = []
     for number in range(FIGURES):
@@ -57,7 +65,7 @@ def figure_clip(number: int) -> Tensor:
 
 
 def left_out(model: Retargeter, clip: Tensor) -> list[float]:
-    """Return the PSNR of the left-out frames: from all tokens, by each curve, by `flow`."""
+    """Return the PSNR of the left-out frames, column by column."""
     state = model.encode_reference(clip[0], clip[0])
     every = model.encode_tokens(clip, clip[0])
     missing = [index for index in range(len(clip)) if index % STEP]
@@ -65,24 +73,70 @@ def left_out(model: Retargeter, clip: Tensor) -> list[float]:
     scores = [psnr_db(model.render(state, every[missing]), truth)]
     for curve in curves_of(model).values():
         scores.append(psnr_db(model.render(state, curve(every[::STEP], STEP)[missing]), truth))
+    kept = clip[::STEP]
+    scores.append(psnr_db(between_kept(model, kept), truth))
+    return [*scores, *(psnr_db(between_pixels(kept, context=c), truth) for c in (False, True))]
+
+
+def between_kept(model: Retargeter, kept: Tensor) -> Tensor:
+    """Return the left-out frames, played on the kept frames themselves.
+
+    From either kept frame beside them: its four nearest kept frames become tokens counted from it,
+    a cubic curve goes through these, and the two pictures are mixed by time and, where a model
+    says so, by what was seen.
+    """
+    made = []
+    for first in range(len(kept) - 1):
+        pictures, weights = [], []
+        nearby = [n for n in range(first - 1, first + 3) if 0 <= n < len(kept)]
+        after = torch.arange(1, STEP) / STEP
+        for source, weight in ((first, 1 - after), (first + 1, after)):
+            state = model.encode_reference(kept[source], kept[source])
+            own = model.reference_token(state)
+            tokens = model.encode_tokens(kept[nearby], kept[source])
+            tokens = own + tokens - tokens[nearby.index(source)]
+            start = STEP * nearby.index(first)
+            wanted = cubic(tokens.flatten(1), STEP)[start + 1 : start + STEP]
+            wanted = wanted.reshape(-1, *own.shape)
+            if isinstance(model, PuppetRetargeter):
+                picture, seen = model.render_trusted(state, wanted)
+            else:
+                picture = model.render(state, wanted)
+                seen = torch.ones_like(picture[:, :1])
+            pictures.append(picture)
+            weights.append(weight[:, None, None, None] * (seen + LEAST_TRUST))
+        total = weights[0] + weights[1]
+        made.append((pictures[0] * weights[0] + pictures[1] * weights[1]) / total)
+    return torch.cat(made)
+
+
+def between_pixels(kept: Tensor, *, context: bool) -> Tensor:
+    """Return the left-out frames by `flow`, from two kept frames or from four."""
     flow = load_interpolator("flow")
-    between = []
-    for first in range(0, len(clip) - 1, STEP):
+    made = []
+    for first in range(len(kept) - 1):
+        before, after = (
+            Neighbour(keyframe=kept[n]) if context and 0 <= n < len(kept) else None
+            for n in (first - 1, first + 2)
+        )
+        around = Context(earlier=before, later=after)
         times = [step / STEP for step in range(1, STEP)]
-        between.append(flow.interpolate(clip[first], clip[first + STEP], times))
-    return [*scores, psnr_db(torch.cat(between), truth)]
+        made.append(flow.interpolate(kept[first], kept[first + 1], times, context=around))
+    return torch.cat(made)
 
 
 def linear(kept: Tensor, step: int) -> Tensor:
     """Return tokens on straight lines between the kept ones."""
     place = torch.arange((len(kept) - 1) * step + 1) / step
     first = place.floor().long().clamp(max=len(kept) - 2)
-    share = (place - first)[:, None]
+    share = _column(place - first, kept)
     return kept[first] * (1 - share) + kept[first + 1] * share
 
 
 def spherical(kept: Tensor, step: int) -> Tensor:
     """Return tokens on arcs around the mean of the kept ones, lengths on lines."""
+    if kept.ndim > 2:
+        return spherical(kept.flatten(1), step).reshape(-1, *kept.shape[1:])
     centre = kept.mean(0)
     around = kept - centre
     length = around.norm(dim=1, keepdim=True).clamp_min(1e-9)
@@ -106,7 +160,7 @@ def cubic(kept: Tensor, step: int) -> Tensor:
     padded = torch.cat([2 * kept[:1] - kept[1:2], kept, 2 * kept[-1:] - kept[-2:-1]])
     place = torch.arange((len(kept) - 1) * step + 1) / step
     first = place.floor().long().clamp(max=len(kept) - 2)
-    t = (place - first)[:, None]
+    t = _column(place - first, kept)
     p0, p1, p2, p3 = (padded[first + index] for index in range(4))
     slope1, slope2 = (p2 - p0) / 2, (p3 - p1) / 2
     return (
@@ -115,6 +169,11 @@ def cubic(kept: Tensor, step: int) -> Tensor:
         + p2 * (3 * t**2 - 2 * t**3)
         + slope2 * (t**3 - t**2)
     )
+
+
+def _column(values: Tensor, tokens: Tensor) -> Tensor:
+    """Return one value for each frame, shaped to multiply tokens ``[T, *token_shape]``."""
+    return values.reshape(-1, *[1] * (tokens.ndim - 1))
 
 
 CURVES: dict[str, Curve] = {"linear": linear, "spherical": spherical, "cubic": cubic}

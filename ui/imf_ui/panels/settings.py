@@ -35,6 +35,7 @@ class SettingsDialog(QDialog):
         self.setWindowTitle(tr("Settings"))
         self.resize(620, 520)
         tabs = QTabWidget()
+        tabs.setAccessibleName(tr("Settings"))
         tabs.addTab(self._general(), tr("General"))
         tabs.addTab(self._playback(), tr("Playback"))
         tabs.addTab(self._engine(), tr("Engine"))

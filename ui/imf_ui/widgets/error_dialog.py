@@ -11,6 +11,8 @@ from imf_ui.i18n import tr
 from imf_ui.icons import pixmap
 from imf_ui.widgets.parts import column, label, push_button, row
 
+_REASON_PX = 340
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fix:
@@ -46,12 +48,13 @@ class ErrorDialog(QDialog):
         super().__init__(parent)
         self.chosen = ""
         self.setWindowTitle(title)
-        self.setMinimumWidth(440)
         sign = QLabel()
         sign.setPixmap(pixmap("warning", "warning", 36, self.devicePixelRatioF()))
         sign.setAlignment(Qt.AlignmentFlag.AlignTop)
         heading = label(title, "heading", wrap=True)
         reason = label(why, wrap=True)
+        # The dialog itself gets no least width: it would take the place of what the buttons need.
+        reason.setMinimumWidth(_REASON_PX)
         reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._details = QPlainTextEdit(details)
         self._details.setReadOnly(True)

@@ -8,6 +8,7 @@ _KEY = Qt.Key
 _MOVES = frozenset(
     {_KEY.Key_Up, _KEY.Key_Down, _KEY.Key_Left, _KEY.Key_Right, _KEY.Key_Home, _KEY.Key_End}
 )
+_ARROWS = _MOVES - {_KEY.Key_Home, _KEY.Key_End}
 _LISTS = _MOVES | {_KEY.Key_Space, _KEY.Key_Delete, _KEY.Key_A, _KEY.Key_Insert}
 
 
@@ -36,7 +37,10 @@ class KeyGuard(QObject):
 
 def _needs(watched: QObject | None, event: QKeyEvent) -> bool:
     if isinstance(watched, QAbstractButton):
-        return event.key() == _KEY.Key_Space
+        group = watched.group()
+        # Of a row of which one is pressed, Tab reaches that one and the arrows the others.
+        is_one_of_many = group is not None and group.exclusive()
+        return event.key() == _KEY.Key_Space or (is_one_of_many and event.key() in _ARROWS)
     if isinstance(watched, QComboBox | QAbstractSpinBox):
         return event.key() in _MOVES | {_KEY.Key_Space}
     plain_a = event.key() == _KEY.Key_A and event.modifiers() != Qt.KeyboardModifier.ControlModifier

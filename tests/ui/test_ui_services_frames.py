@@ -414,6 +414,16 @@ def test_playing_stops_at_the_out_mark_and_loops_from_the_in_mark(opened: Build)
     assert set(wanted) == set(range(10, 20))
 
 
+def test_what_begins_with_playing_may_take_a_while_and_no_frame_is_dropped(opened: Build) -> None:
+    player, clock, wanted = player_with(opened(count=100))
+    # Sound is started by this signal, and a device may need a moment.
+    player.rateChanged.connect(lambda _rate: clock.advance(0.5))
+    player.play()
+    run(player, clock, 0.2)
+    assert wanted == [1, 2, 3, 4, 5]
+    assert player.dropped == 0
+
+
 def test_what_comes_too_late_is_dropped_and_counted(opened: Build) -> None:
     player, clock, wanted = player_with(opened(count=100))
     player.play()

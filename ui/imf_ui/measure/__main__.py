@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PyQt6.QtWidgets import QApplication
 
-from imf_ui.measure import documents, frames, renders, starting
+from imf_ui.measure import documents, frames, playing, renders, starting
 from imf_ui.measure.bench import Figure
 
 _HEAD = """# The editor, measured
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = QApplication(["imf-measure"])
     wanted = set(args.numbers)
     found: list[Figure] = []
-    for part in (documents, frames, renders, starting):
+    for part in (starting, playing, documents, frames, renders):
         for figure in part.run(wanted):
             found.append(figure)
             sys.stdout.write(_row(figure) + "\n")

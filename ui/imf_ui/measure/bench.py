@@ -12,7 +12,7 @@ from typing import cast
 import av
 import cv2
 import numpy as np
-from PyQt6.QtCore import QEventLoop, QTimer
+from PyQt6.QtCore import QEvent, QEventLoop, QObject, QTimer
 
 from imf_ui.services.app_services import Services
 
@@ -27,6 +27,20 @@ class Figure:
     limit: str
     measured: str
     met: bool
+
+
+class PaintWatch(QObject):
+    """Calls something each time that a widget is painted."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._then = then
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """See `QObject`; lets everything pass."""
+        if event is not None and event.type() == QEvent.Type.Paint:
+            self._then()
+        return False
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -118,4 +132,23 @@ def repeat_clip(source: Path, path: Path, repeats: int) -> Path:
                 packet.pts, packet.dts = pts + number * length, dts + number * length
                 packet.duration, packet.is_keyframe = duration, given_packet.is_keyframe
                 container.mux(packet)
+    return path
+
+
+def add_tone(source: Path, path: Path, seconds: float) -> Path:
+    """Write a clip anew with a tone, its pictures as they are."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(given.streams.video[0])
+        sound = container.add_stream("aac", rate=48_000)
+        for packet in given.demux(given.streams.video[0]):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        wave = np.sin(np.arange(int(48_000 * seconds)) * 2 * np.pi * 440 / 48_000) * 0.3
+        for start in range(0, len(wave), 1024):
+            chunk = wave[start : start + 1024].astype(np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
     return path

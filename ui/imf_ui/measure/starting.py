@@ -13,25 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from PyQt6.QtCore import QEvent, QObject
-
-from imf_ui.measure.bench import Figure, paint_clip, wait
+from imf_ui.measure.bench import Figure, PaintWatch, paint_clip, wait
 
 _STARTS = 5
-
-
-class _Painted(QObject):
-    """Notes when a window is painted for the first time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at = 0.0
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """See `QObject`; lets everything pass."""
-        if event is not None and event.type() == QEvent.Type.Paint and not self.at:
-            self.at = time.time()
-        return False
 
 
 def _one_start(clip: Path) -> dict[str, float]:
@@ -88,14 +72,15 @@ def main() -> None:
     settings = Settings()
     instance = SingleInstance(settings.home)
     editor = Editor(app, Services(settings=settings, warm=False))
-    painted = _Painted()
-    editor.window.installEventFilter(painted)
+    moments: list[float] = []
+    watch = PaintWatch(lambda: moments.append(time.time()))
+    editor.window.installEventFilter(watch)
     editor.open([sys.argv[1]])
-    wait(lambda: painted.at)
+    wait(lambda: moments)
     processor = time.process_time()
     view = editor.window.retime.viewer.view
     wait(lambda: view.images()[1] is not None)
-    found = {"shown": painted.at, "frame": time.time(), "processor": processor}
+    found = {"shown": moments[0], "frame": time.time(), "processor": processor}
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
     editor.close()

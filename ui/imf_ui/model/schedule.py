@@ -79,6 +79,7 @@ class Schedule:
         self._planner = planner
         self._map = CurveMap(timing, curve.engine_curve(), rate)
         self._frames: OrderedDict[int, PlannedFrame] = OrderedDict()
+        self._shown: dict[int, int] = {}
 
     @property
     def count(self) -> int:
@@ -106,7 +107,13 @@ class Schedule:
 
     def source_frame(self, number: int) -> int:
         """Return the clip's frame that would be shown without any in-betweens."""
-        return self.timing.frame_at(self._map.moment(number).source_time)
+        known = self._shown.get(number)
+        if known is None:
+            if len(self._shown) > _KEPT:
+                self._shown.clear()
+            known = self.timing.frame_at(self._map.moment(number).source_time)
+            self._shown[number] = known
+        return known
 
     def source_position(self, number: int) -> float:
         """Return the fractional frame number of the clip at an output frame."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from imf_ui.model.document import Clip, RenderSettings, new_clip
 from imf_ui.model.errors import ErrorCode, Explained, explain
@@ -27,6 +27,8 @@ from imf_ui.services.settings import Settings
 from imf_ui.services.worker import WorkerClient
 
 _THUMBNAILS, _THUMBNAIL_PX = 12, 54
+_SOUND_AFTER_MS = 500
+"""When the sound device is opened: not before the clip's first pictures stand."""
 
 
 class Services(QObject):
@@ -88,6 +90,7 @@ class Services(QObject):
         self.media.opened.connect(self._on_opened)
         self.media.failed.connect(self._on_media_failed)
         self.player.frameWanted.connect(self._on_frame_wanted)
+        self.clipOpened.connect(self._on_clip_opened)
         self.preview.failed.connect(self.failed)
         self.session.documentChanged.connect(self._on_document)
         self.session.scheduleChanged.connect(self._on_schedule)
@@ -231,6 +234,9 @@ class Services(QObject):
         if waiting:
             facts = {**why.facts, "clip": waiting[0], "file": path}
             self.failed.emit(replace(why, facts=facts))
+
+    def _on_clip_opened(self, _clip_id: str) -> None:
+        QTimer.singleShot(_SOUND_AFTER_MS, self.sound.prepare)
 
     def _on_frame_wanted(self, number: int) -> None:
         self.preview.show(number)

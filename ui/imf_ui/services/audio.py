@@ -182,11 +182,20 @@ class Sound(QObject):
         self._output = output
         self._plays = False
         self._told = False
+        self._closed = False
         player.rateChanged.connect(self._on_rate)
         player.frameWanted.connect(self._on_frame)
 
+    def prepare(self) -> None:
+        """Open the device if the clip has sound, before anybody plays it."""
+        clip = self._session.clip
+        wanted = clip is not None and clip.media.has_audio and not self._closed
+        if self._output is None and wanted:
+            self._output = open_audio(self)
+
     def close(self) -> None:
-        """Be silent."""
+        """Be silent from now on."""
+        self._closed = True
         self._stop()
 
     def _on_rate(self, rate: float) -> None:
@@ -212,13 +221,13 @@ class Sound(QObject):
         known = self._media.media(clip.media.path) if clip else None
         if schedule is None or clip is None or known is None:
             return
-        if self._output is None:
-            self._output = open_audio(self)
+        self.prepare()
         if isinstance(self._output, NullAudio) and not self._told:
             self._told = True
             self.silenced.emit()
         shown: Fraction = schedule.moment(number).source_time + known.info.start_time
-        self._output.start(clip.media.path, float(shown))
+        if self._output is not None:
+            self._output.start(clip.media.path, float(shown))
         self._plays = True
 
     def _stop(self) -> None:

@@ -90,9 +90,10 @@ class Player(QObject):
             self.seek(first)
         if rate < 0 and self._position <= first:
             self.seek(last)
-        self._began = (self._clock.now(), self._position)
         self.dropped = 0
         self._set_rate(rate)
+        # Only now: opening the sound device may have taken a while.
+        self._began = (self._clock.now(), self._position)
         # Twice a frame, so that a frame is late by half its time at most.
         interval_ms = 1000 / float(schedule.rate) / max(abs(rate), 1) / 2
         self._timer.start(max(2, round(interval_ms)))

@@ -21,6 +21,9 @@ from imf_ui.services.session import Session
 from imf_ui.services.worker import WorkerClient
 
 _AHEAD = 8
+_MOST_AHEAD = 24
+_AHEAD_SHARE = 8
+"""Source frames are read ahead until they fill this fraction of the cache."""
 _UNDER_WAY = 2
 _STATE_MS = 300
 _STATE_SAMPLES = 1000
@@ -206,7 +209,9 @@ class PreviewScheduler(QObject):
         if source_key(identity, first, self.scale) not in self._cache:
             self._media.want_frame(FrameWish(path=path, index=first, scale=self.scale))
         ahead = self.number
-        for _ in range(_AHEAD):
+        frame_bytes = max(clip.media.width * clip.media.height * 4 // self.scale**2, 1)
+        fitting = self._cache.budget_bytes // (_AHEAD_SHARE * frame_bytes)
+        for _ in range(min(max(fitting, _AHEAD), _MOST_AHEAD)):
             ahead += self._direction
             if 0 <= ahead < schedule.count:
                 wanted.append(schedule.source_frame(ahead))

@@ -116,6 +116,17 @@ def test_a_variable_rate_keeps_its_durations(paint: Callable[..., Any]) -> None:
                 assert frame.props[name] == source.props[name]
 
 
+def test_frames_that_stay_keep_what_other_filters_said_of_cuts(paint: Callable[..., Any]) -> None:
+    clip = paint().std.SetFrameProps(_SceneChangePrev=0, _SceneChangeNext=0)
+    clip = clip[:4] + clip[4].std.SetFrameProps(_SceneChangePrev=1) + clip[5:]
+    for made in (
+        replace_frames(clip, [2], model="flow"),
+        repair_duplicates(clip, only=[2], sc=False, model="flow"),
+    ):
+        told = [frame.props.get("_SceneChangePrev") for frame in made.frames(close=True)]
+        assert told == [0, 0, None, 0, 1, 0]
+
+
 def test_a_variable_rate_says_when_a_new_frame_is(paint: Callable[..., Any]) -> None:
     clip = paint(moments=ON_TWOS, rate=None)
     lasting = [Fraction(f.props["_DurationNum"], f.props["_DurationDen"]) for f in clip.frames()]

@@ -112,6 +112,7 @@ class Assembly:
         self._synthesiser = Synthesiser(options, clip.width, clip.height)
         self._planner = planner
         self._interleaved = interleaved
+        self._keeps_marks = False
         self._blank = empty_like(self._working.clip[0], 1, Fraction(1))
 
     def node(self, count: int, rate: Fraction | None) -> vs.VideoNode:
@@ -125,6 +126,7 @@ class Assembly:
 
     def node_like(self, clip: vs.VideoNode) -> vs.VideoNode:
         """Return the filtered clip where it is as long as ``clip`` and of the same rate."""
+        self._keeps_marks = True
         return self.node(clip.num_frames, None if is_variable_rate(clip) else frame_rate(clip))
 
     def _plan_node(self, count: int) -> vs.VideoNode:
@@ -162,6 +164,9 @@ class Assembly:
             IMFTimeDen=first.timestep.denominator,
         )
         stale = [name for name in (NEXT, PREVIOUS) if name not in wanted.properties]
+        if self._keeps_marks and wanted.shows_moment:
+            # Between the same neighbours as ever, what other filters said of cuts still holds.
+            stale = []
         if not wanted.shows_moment:
             stale += ["_AbsoluteTime", "_PictType"]
         return node.std.RemoveFrameProps(stale) if stale else node

@@ -1,7 +1,10 @@
 """Where a retargeting's parts come from: pictures, masks, anchors and tokens, from files."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor
 
 from imf_plugin.engine.crops import resize
-from imf_plugin.engine.pixels import to_pixels, to_tensor
+from imf_plugin.engine.pixels import Pixels, to_pixels, to_tensor
 from imf_plugin.engine.progress import CancelToken, ProgressCallback, ProgressMeter
 from imf_plugin.engine.retargeting import Retargeting, likeness
 from imf_plugin.errors import PlanError
@@ -27,6 +30,7 @@ _ANCHOR_CANDIDATES = 48
 LEARNED_FRAMES = 40
 """Frames, spread over a video, that a model adapts itself to."""
 _LEARNED_SIDE_PX = 512
+_MOST_THREADS = 4
 _JPEG_SIDE_PX = 192
 _JPEG_QUALITY = 80
 
@@ -206,18 +210,46 @@ def picture_of(jpeg: bytes) -> Tensor | None:
 
 
 class DrivingTokens:
-    """Tokens of a driving video, encoded as they are asked for."""
+    """Tokens of a driving video, encoded as they are asked for, a few frames ahead.
 
-    def __init__(self, reader: Reader, retargeting: Retargeting, identity: str) -> None:
+    Args:
+        reader: The driving video.
+        retargeting: What encodes; frames do not depend on each other, so threads share it.
+        identity: What decides the tokens.
+        threads: Frames encoded at the same time; as many as there are cores, up to four, when None.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        retargeting: Retargeting,
+        identity: str,
+        threads: int | None = None,
+    ) -> None:
         self._reader = reader
         self._retargeting = retargeting
+        self._threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
         self.count = reader.info.frame_count
         self.identity = identity
 
-    def tokens(self, start: int, stop: int) -> Iterator[Tensor]:
+    def tokens(self, start: int, stop: int) -> Generator[Tensor]:
         """Yield the tokens of the frames ``start`` to ``stop``."""
-        for frame in self._reader.frames(start, stop):
-            yield self._retargeting.tokens(to_tensor(frame.rgb(), "cpu")[None, :3])[0]
+        waiting: deque[Future[Tensor]] = deque()
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="imf-tokens") as pool:
+            try:
+                for frame in self._reader.frames(start, stop):
+                    waiting.append(pool.submit(self._encoded, frame.rgb()))
+                    # Decoded frames wait in memory, so only few are read ahead.
+                    if len(waiting) > self._threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _encoded(self, pixels: Pixels) -> Tensor:
+        return self._retargeting.tokens(to_tensor(pixels, "cpu")[None, :3])[0]
 
 
 class TrackTokens:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -199,3 +200,48 @@ def test_sixty_eight_files_are_sixty_eight_jobs_at_once(build: Build, tmp_path: 
         queue.add_file(str(tmp_path / f"clip{number}.mp4"))
     assert time.monotonic() - began < 2
     assert len({job.output for job in queue.jobs}) == 68
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_journey_20_a_render_that_fills_the_disk_says_so_and_goes_on_when_there_is_room(
+    build: Build, make_clip: Callable[..., Path], tmp_path: Path, small_disk: Path, wait_until: Wait
+) -> None:
+    clip = str(make_clip(count=30, width=128, height=96))
+    job = a_job(clip, tmp_path / "whole.mkv")
+    lossless = replace(job, options=replace(job.options, codec="ffv1"))
+    queue = build("fake")
+    whole = queue.add(lossless)
+    wait_until(lambda: queue.job(whole).state in (JobState.DONE, JobState.FAILED))
+    needed = (tmp_path / "whole.mkv").stat().st_size
+    assert needed > 2.2 * 2**20
+    filling = queue.add(replace(lossless, output=str(small_disk / "out.mkv")))
+    wait_until(lambda: queue.job(filling).state is JobState.FAILED)
+    told = queue.error(filling)
+    assert told is not None
+    assert told.code is ErrorCode.DISK_FULL
+    assert "MB" in told.why
+    assert "kept" in told.why
+    assert [action.id for action in told.actions][:2] == ["retry", "choose_output"]
+    kept = len(queue.finished_parts(filling))
+    assert kept >= 1
+    assert not (small_disk / "out.mkv").exists()
+    # The editor goes on: another job renders elsewhere meanwhile.
+    other = queue.add(a_job(clip, tmp_path / "other.mkv", 2))
+    wait_until(lambda: queue.job(other).state is JobState.DONE)
+    subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+    queue.retry(filling)
+    wait_until(lambda: queue.job(filling).state in (JobState.DONE, JobState.FAILED))
+    assert queue.job(filling).state is JobState.DONE
+    assert "going on after 120 of 240" in queue.log(filling)
+    assert digest(small_disk / "out.mkv") == digest(tmp_path / "whole.mkv")

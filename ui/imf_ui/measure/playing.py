@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+from PyQt6 import QtTest
 from PyQt6.QtCore import QEvent, QPointF, Qt
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from imf_ui.measure.bench import (
@@ -26,6 +27,8 @@ from imf_ui.services.audio import Sound
 from imf_ui.theme import apply_theme
 from imf_ui.window import MainWindow
 
+QTest: Any = QtTest.QTest
+"""Its type stubs take its static methods for methods."""
 _KEYS, _STEPS, _SCRUBS, _SECONDS = 50, 120, 300, 10
 
 

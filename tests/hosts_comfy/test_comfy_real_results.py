@@ -69,7 +69,7 @@ def test_slow_motion_of_a_video_is_that_of_a_file(
     prompt = _video(server_module, "IMF_VideoSlowMotion", audio="drop", **inputs)
     made = _read(server.run(prompt)["5"])
     clip = server.base / "input" / "imf_demo.mp4"
-    imf.slow_motion(clip, tmp_path / "made", factor=3, find_cuts=False)
+    imf.slow_motion(clip, tmp_path / "made", factor=3, model="flow", find_cuts=False)
     assert np.abs(made - _expected(tmp_path / "made")).max() <= WITHIN
 
 
@@ -80,7 +80,7 @@ def test_frame_rate_conversion_of_a_video_is_that_of_a_file(
     prompt = _video(server_module, "IMF_VideoSlowMotion", audio="drop", **inputs)
     made = _read(server.run(prompt)["5"])
     clip = server.base / "input" / "imf_demo.mp4"
-    imf.change_fps(clip, tmp_path / "made", rate=60, find_cuts=False)
+    imf.change_fps(clip, tmp_path / "made", rate=60, model="flow", find_cuts=False)
     assert np.abs(made - _expected(tmp_path / "made")).max() <= WITHIN
 
 
@@ -92,7 +92,7 @@ def test_a_speed_ramp_of_a_video_is_that_of_a_file(
     made = _read(server.run(prompt)["5"])
     curve = curves.make_curve("bullet time", duration=Fraction(7, 24), speed=1)
     clip = server.base / "input" / "imf_demo.mp4"
-    imf.retime(clip, tmp_path / "made", curve=curve, find_cuts=False)
+    imf.retime(clip, tmp_path / "made", curve=curve, model="flow", find_cuts=False)
     assert np.abs(made - _expected(tmp_path / "made")).max() <= WITHIN
 
 

@@ -164,6 +164,14 @@ def test_nothing_is_required_that_comfyui_brings_or_that_breaks_others() -> None
     assert [line for line in lines if line.strip() and not line.startswith("#")] == []
 
 
+def test_a_wheel_takes_no_name_that_other_packages_have(tmp_path: Path) -> None:
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (names,) = tmp_path.glob("*.egg-info/top_level.txt")
+    # Not kernels, for one, which is Hugging Face's.
+    assert names.read_text().split() == ["imf_hosts", "imf_kernels", "imf_plugin", "imf_ui"]
+
+
 def test_an_old_comfyui_is_refused_in_a_sentence(
     comfy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QDialog,
     QLabel,
+    QScrollArea,
     QTabWidget,
     QWidget,
 )
@@ -151,6 +152,11 @@ def outside(root: QWidget) -> list[str]:
     wide = []
     for one in shown(root):
         parent = one.parentWidget()
+        if isinstance(one, QScrollArea):
+            inside, port = one.widget(), one.viewport()
+            off = one.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+            if off and inside is not None and port is not None and inside.width() > port.width():
+                wide.append(f"{inside.width()} px in {port.width()} px: {one.accessibleName()}")
         if parent is None or one.isWindow() or not isinstance(one, QAbstractButton | QComboBox):
             continue
         if one.geometry().right() > parent.width() + 1 or one.geometry().left() < -1:
@@ -162,7 +168,9 @@ def walk(window: MainWindow, look: Callable[[QWidget], list[str]]) -> dict[str, 
     found = {}
     for name, show in PLACES.items():
         place = show(window)
-        QTest.qWait(20)
+        for _ in range(3):
+            # Words that came in this moment are laid out in the next.
+            QTest.qWait(15)
         wrong = look(place)
         if wrong:
             found[name] = wrong

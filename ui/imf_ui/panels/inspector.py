@@ -11,7 +11,6 @@ from PyQt6.QtWidgets import (
     QFrame,
     QLabel,
     QLineEdit,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +23,7 @@ from imf_ui.panels.estimate import estimate_words, rate_words
 from imf_ui.panels.preset_bar import PresetBar
 from imf_ui.services.app_services import Services
 from imf_ui.widgets.key_table import SHAPES, KeyTable, shape_words
-from imf_ui.widgets.parts import hairline, icon_button, label, push_button, row
+from imf_ui.widgets.parts import DownScroll, hairline, icon_button, label, push_button, row
 
 _RATES = ("24", "25", "30", "50", "60", "120", "24000/1001", "30000/1001", "60000/1001")
 
@@ -130,12 +129,7 @@ class InspectorPanel(QWidget):
         )
         box.addWidget(self.cuts)
         box.addWidget(self.dedup)
-        scroll = QScrollArea()
-        scroll.setWidget(inside)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = DownScroll(inside)
         foot = QFrame()
         foot.setProperty("bar", True)
         foot_box = QVBoxLayout(foot)
@@ -151,7 +145,6 @@ class InspectorPanel(QWidget):
         whole.addWidget(scroll, 1)
         whole.addWidget(hairline())
         whole.addWidget(foot)
-        self.setMinimumWidth(340)
 
     @staticmethod
     def _form(rows: list[tuple[str, QWidget]]) -> QFormLayout:

@@ -39,6 +39,7 @@ class RetargetPanel(QWidget):
         self._read: dict[str, Pixels] = {}
         self._shown: tuple[str, str] = ("", "")
         self._is_whole = False
+        self._failure = ""
         self._direction = 1
         images = f"{tr('Images')} ({' '.join(f'*{ending}' for ending in IMAGE_ENDINGS)})"
         self.reference = Pane(
@@ -192,6 +193,7 @@ class RetargetPanel(QWidget):
         if not setup.driving:
             self.driving.view.set_images(None, None)
             self.driving.view.set_message(tr("Drop the video that it should follow"))
+        self._failure = ""
         if self.is_complete:
             self._say(tr("Reading picture and motion…"))
             self._service.prepare(setup, self._services.settings.values.device)
@@ -254,7 +256,7 @@ class RetargetPanel(QWidget):
         """Show another frame of the motion."""
         if self.is_complete:
             number = min(max(number, 0), self.strip.maximum())
-            self._is_whole = False
+            self._is_whole, self._failure = False, ""
             self.strip.set_playhead(number)
             self._service.show(number)
 
@@ -313,13 +315,16 @@ class RetargetPanel(QWidget):
                 pane.view.set_message("")
                 pane.view.set_images(None, picture)
         if result is None:
-            self._say(tr("Making the frame…"))
+            self._say(self._failure or tr("Making the frame…"))
+        else:
+            self._failure = ""
 
     def _on_failed(self, failure: Explained) -> None:
         self.stop()
+        self._failure = why_of(failure)
         self.result.view.set_images(None, None)
-        self.result.view.set_message(why_of(failure))
-        self.refused.emit(why_of(failure))
+        self.result.view.set_message(self._failure)
+        self.refused.emit(self._failure)
 
     def add_to_queue(self) -> None:
         """Render it."""

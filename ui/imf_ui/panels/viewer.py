@@ -157,6 +157,8 @@ class ViewerPanel(QWidget):
 
 def badge_of(planned: PlannedFrame, final: bool) -> tuple[str, str]:
     """Return what the viewer says about a frame, and in which colour."""
+    if not final and planned.decision in (Decision.REAL, Decision.HOLD):
+        return tr("Looking for frame {number} …", number=planned.before), "muted"
     if planned.decision is Decision.REAL:
         return tr("Real frame {number}", number=planned.before), "real"
     if planned.decision is Decision.HOLD:

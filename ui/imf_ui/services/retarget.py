@@ -74,6 +74,7 @@ class RetargetService(QObject):
         media.opened.connect(self._on_opened)
         media.failed.connect(self._on_failed)
         media.frameReady.connect(self._on_driving)
+        worker.ready.connect(self._on_worker)
 
     @property
     def count(self) -> int:
@@ -123,13 +124,14 @@ class RetargetService(QObject):
         if not self.is_ready:
             return
         self._number = min(max(number, 0), self.count - 1)
+        self._broken = False
         wish = FrameWish(path=self._setup.driving, index=self._number, scale=1)
         self._media.want_frame(wish, wanter="retarget")
         self._present()
         self._ask()
 
     def _ask(self) -> None:
-        if self._request or self._broken or not self.is_ready:
+        if self._request or self._broken or not (self.is_ready and self._data):
             return
         if self._number not in self._made:
             self._ask_for_picture()
@@ -192,6 +194,11 @@ class RetargetService(QObject):
                 self.stripChanged.emit()
         elif self._is_failure(generation, event):
             return
+        self._ask()
+
+    def _on_worker(self) -> None:
+        """Ask again after the engine ended and came back."""
+        self._broken = False
         self._ask()
 
     def _is_failure(self, generation: int, event: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtCore import QEvent, QObject, QSize, Qt
 from PyQt6.QtGui import QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -145,6 +146,38 @@ def bar(*items: QWidget | int | None, space_px: int = 4) -> QFrame:
     frame.setLayout(box)
     frame.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return frame
+
+
+class DownScroll(QScrollArea):
+    """Scrolls up and down only, so it is as wide as the longest words in it need."""
+
+    least_px, most_px = 330, 480
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the content and of the scroll bar."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        width = content.minimumSizeHint().width() if content is not None else 0
+        width += bar.sizeHint().width() if bar is not None else 0
+        return QSize(min(max(width, self.least_px), self.most_px), 120)
+
+    def sizeHint(self) -> QSize:
+        """Be no wider than needed."""
+        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Follow the content when its words change."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class Segments(QWidget):

@@ -149,6 +149,22 @@ def test_a_render_stops_at_the_next_frame(
     assert len(comfy.values) == 3
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_every_node_takes_grey_and_transparent_images(
+    run: Run, model: Any, images: Tensor, standin: Any, channels: int
+) -> None:
+    given = images[..., [0, 1, 2, 0]][..., :channels].contiguous()
+    assert run("IMF_SpeedRamp", model=model, images=given)[0].shape[1:] == (48, 64, channels)
+    assert run("IMF_FlowPreview", model=model, images=given)[0].shape == (4, 48, 64, 3)
+    assert run("IMF_SceneCuts", images=given)[1] == 0
+    assert run("IMF_Retarget", model=model, reference=given, driving=given)[0].shape[-1] == 3
+    track, _ = run("IMF_EncodeTokens", model=model, images=given)
+    assert len(run("IMF_DecodeTokens", model=model, tokens=track, reference=given)[0]) == 5
+    parts = standin.VideoComponents(images=given, frame_rate=Fraction(24))
+    video = run("IMF_VideoSpeedRamp", model=model, video=standin.VideoFromComponents(parts))[0]
+    assert video.get_components().images.shape[1:] == (48, 64, 3)
+
+
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(
     run: Run, model: Any, comfy: Any
 ) -> None:

@@ -83,3 +83,12 @@ def test_what_drives_must_be_pictures(run: Run, model: Any, driving: Path) -> No
             reference=_first_frame(driving),
             driving=torch.zeros(0, 8, 8, 3),
         )
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes(
+    run: Run, model: Any, driving: Path, standin: Any
+) -> None:
+    given = {"model": model, "reference": _first_frame(driving)}
+    video = standin.VideoFromFile(str(driving))
+    with pytest.raises(ValueError, match="the mask is 64x64 and the reference 96x96"):
+        run("IMF_Retarget", **given, driving=video, mask=torch.zeros(1, 64, 64))

@@ -17,7 +17,7 @@ import torch
 from comfy_api.latest import InputImpl
 from torch import Tensor
 
-from imf_hosts.comfyui.batches import check_images
+from imf_hosts.comfyui.batches import check_images, picture_of
 from imf_hosts.comfyui.sound import SampleSource, file_source, waveform_source
 from imf_plugin.engine.keyframes import KeyframeSource
 from imf_plugin.media.info import ColorTags
@@ -139,7 +139,7 @@ class VideoSource:
         if self._path is None:
             yield OpenClip(
                 info=self.info,
-                picture=lambda index: self._images[index, ..., :3].movedim(-1, 0).float().cpu(),
+                picture=lambda index: picture_of(self._images, index, "cpu")[:3],
                 decoded=lambda index: None,
                 sound=self._component_sound,
             )

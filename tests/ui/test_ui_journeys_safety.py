@@ -135,6 +135,28 @@ def test_the_queue_shows_the_running_job_s_picture_and_plays_what_is_finished(
     assert listed[1:] == [str(folder / "part-000000.mkv"), str(folder / "part-000001.mkv")]
 
 
+def test_a_result_is_played_beside_the_work(
+    opened: Opened, tmp_path: Path, wait_until: Wait
+) -> None:
+    window = opened(count=8)
+    window.trigger("preset_slow_half")
+    job = export(window, tmp_path / "one.mkv")
+    wait_until(lambda: state(window, job) is JobState.DONE)
+    player = window.queue.play_result(window.services.queue.job(job).output)
+    seen: set[int] = set()
+    window.services.media.frameReady.connect(lambda _path, index, _scale: seen.add(index))
+    wait_until(lambda: player.plays and player.view.images()[1] is not None)
+    assert player.position.maximum() == 15
+    wait_until(lambda: len(seen) > 8)
+    QTest.keyClick(player, Qt.Key.Key_Space)
+    assert not player.plays
+    player.seek(3)
+    QTest.keyClick(player, Qt.Key.Key_Right)
+    assert player.number == 4
+    player.reject()
+    assert len(window.session.document.clips) == 1
+
+
 def test_a_cancelled_render_says_so_at_once_and_stops_soon(
     opened: Opened, tmp_path: Path, wait_until: Wait
 ) -> None:

@@ -11,6 +11,7 @@ from imf_ui.i18n import tr
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.export_dialog import KINDS, default_output
 from imf_ui.panels.job_card import JobCard
+from imf_ui.panels.result_player import ResultPlayer
 from imf_ui.services.app_services import Services
 from imf_ui.services.images import Pixels, image_of_bgra
 from imf_ui.widgets.key_guard import KeyGuard
@@ -169,6 +170,13 @@ class QueuePanel(QWidget):
     def _on_clear(self) -> None:
         self._queue.clear_done()
 
+    def play_result(self, path: str) -> ResultPlayer:
+        """Play a finished file in a window of its own."""
+        player = ResultPlayer(self._services.media, path, self)
+        player.finished.connect(lambda _result: player.deleteLater())
+        player.show()
+        return player
+
     def play_parts(self, job_id: str) -> Path | None:
         """Play what is finished of a job; several parts as a list, one after the other."""
         parts = self._queue.finished_parts(job_id)
@@ -206,7 +214,7 @@ class QueuePanel(QWidget):
             ),
             "explain": lambda: self.explain_wanted.emit(job_id),
             "parts": lambda: self.play_parts(job_id),
-            "play": lambda: open_file(job.output),
+            "play": lambda: self.play_result(job.output),
             "folder": lambda: open_file(str(Path(job.output).parent)),
         }
         work[what]()

@@ -80,28 +80,6 @@ def _map_output() -> Any:
     )
 
 
-def _check(
-    preset: str, keyframes: str | None, curve: Any, curve_is: str | None, cuts: str | None
-) -> bool | str:
-    try:
-        if preset not in curves.PRESETS:
-            raise PlanError(
-                f"there is no preset {preset!r}; choose one of {', '.join(curves.PRESETS)}"
-            )
-        if preset == curves.KEYFRAMES and keyframes is not None:
-            typed = curves.read_keyframes(keyframes)
-            if curve_is == curves.POSITION and len(typed) < 2:
-                raise PlanError("positions need at least two keyframes")
-            if curve_is == curves.SPEED and any(speed == 0 for _, speed in typed):
-                raise PlanError("keyframes: a speed must be above 0")
-        if preset == curves.CURVE and curve is not None:
-            curves.check_points(curve)
-        requests.read_cuts(cuts)
-    except PlanError as error:
-        return str(error)
-    return True
-
-
 def _ramped(
     timing: SourceTiming, rate: Fraction, asked: dict[str, Any], output_fps: float
 ) -> tuple[TimeMap, Fraction]:
@@ -129,7 +107,39 @@ def _positions(timing: SourceTiming, moments: TimeMap) -> list[float]:
     return found
 
 
-class SpeedRamp(io.ComfyNode):
+class _Ramp(io.ComfyNode):
+    """What both nodes check before anything runs."""
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        preset: str,
+        keyframes: str | None = None,
+        curve: Any = None,
+        curve_is: str | None = None,
+        cuts: str | None = None,
+    ) -> bool | str:
+        """Check keyframes, curve and cuts before anything runs."""
+        try:
+            if preset not in curves.PRESETS:
+                raise PlanError(
+                    f"there is no preset {preset!r}; choose one of {', '.join(curves.PRESETS)}"
+                )
+            if preset == curves.KEYFRAMES and keyframes is not None:
+                typed = curves.read_keyframes(keyframes)
+                if curve_is == curves.POSITION and len(typed) < 2:
+                    raise PlanError("positions need at least two keyframes")
+                if curve_is == curves.SPEED and any(speed == 0 for _, speed in typed):
+                    raise PlanError("keyframes: a speed must be above 0")
+            if preset == curves.CURVE and curve is not None:
+                curves.check_points(curve)
+            requests.read_cuts(cuts)
+        except PlanError as error:
+            return str(error)
+        return True
+
+
+class SpeedRamp(_Ramp):
     """Bends the speed of a batch of images."""
 
     @classmethod
@@ -155,18 +165,6 @@ class SpeedRamp(io.ComfyNode):
                 _map_output(),
             ],
         )
-
-    @classmethod
-    def validate_inputs(
-        cls,
-        preset: str,
-        keyframes: str | None = None,
-        curve: Any = None,
-        curve_is: str | None = None,
-        cuts: str | None = None,
-    ) -> bool | str:
-        """Check keyframes, curve and cuts before anything runs."""
-        return _check(preset, keyframes, curve, curve_is, cuts)
 
     @classmethod
     def execute(
@@ -203,7 +201,7 @@ class SpeedRamp(io.ComfyNode):
         return io.NodeOutput(result, requests.shown_rate(written), len(result), places)
 
 
-class VideoSpeedRamp(io.ComfyNode):
+class VideoSpeedRamp(_Ramp):
     """Bends the speed of a video, while it is saved."""
 
     @classmethod
@@ -235,18 +233,6 @@ class VideoSpeedRamp(io.ComfyNode):
                 _map_output(),
             ],
         )
-
-    @classmethod
-    def validate_inputs(
-        cls,
-        preset: str,
-        keyframes: str | None = None,
-        curve: Any = None,
-        curve_is: str | None = None,
-        cuts: str | None = None,
-    ) -> bool | str:
-        """Check keyframes, curve and cuts before anything runs."""
-        return _check(preset, keyframes, curve, curve_is, cuts)
 
     @classmethod
     def execute(

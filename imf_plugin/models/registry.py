@@ -4,6 +4,9 @@ A model is added here by one row: its name and a function that builds it. Nothin
 itself on import.
 """
 
+import functools
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +45,15 @@ INTERPOLATORS = {
     "imf-vfi-lite": (_imf_vfi_lite, _imf_vfi_lite_descriptor),
 }
 
-DEFAULT_MODEL = "flow"
+DEFAULT_MODEL = "imf-vfi-lite"
+
+FALLBACK_MODEL = "flow"
+"""What ``auto`` means where the default's weights are missing or damaged."""
+
+ENVIRONMENT = "IMF_MODEL"
+"""Environment variable that says what ``auto`` means on this machine."""
+
+_LOG = logging.getLogger(__name__)
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -120,13 +131,16 @@ def is_weights_file(name: str) -> bool:
 def resolve_name(name: str) -> str:
     """Return the real name behind ``name``; ``auto`` stands for the default.
 
+    The default is `DEFAULT_MODEL`, or what the environment variable ``IMF_MODEL`` names.
     The path of a ``.safetensors`` file, as `imf train interpolation` writes it, is a name too.
 
     Raises:
         ModelError: If there is no such model.
     """
     if name == "auto":
-        return DEFAULT_MODEL
+        name = os.environ.get(ENVIRONMENT, "auto")
+    if name == "auto":
+        return _default_model()
     if is_weights_file(name):
         if not Path(name).is_file():
             raise ModelError(f"there are no weights in {name}; 'imf train' writes them")
@@ -135,6 +149,18 @@ def resolve_name(name: str) -> str:
         known = ", ".join(model_names())
         raise ModelError(f"there is no model named {name!r}; the models here are: {known}")
     return name
+
+
+@functools.cache
+def _default_model() -> str:
+    from imf_plugin.models.imf_vfi.weights import check_weights
+
+    try:
+        check_weights(DEFAULT_MODEL)
+    except ModelError as error:
+        _LOG.warning("%s; going on with %s", error, FALLBACK_MODEL)
+        return FALLBACK_MODEL
+    return DEFAULT_MODEL
 
 
 def load_interpolator(
@@ -179,6 +205,8 @@ def describe_retargeter(name: str) -> ModelDescriptor:
 
 def resolve_retargeter(name: str) -> str:
     """Return the real name behind ``name``; ``auto`` stands for the default.
+
+    The default is `DEFAULT_MODEL`, or what the environment variable ``IMF_MODEL`` names.
 
     Raises:
         ModelError: If there is no such retargeting model.

@@ -28,7 +28,7 @@ def test_real_frames_are_named_and_made_ones_are_what_the_model_makes() -> None:
                 continue
             assert picture is not None
             earlier, later = (
-                beyond and Neighbour(keyframe=pictures[beyond.keyframe])
+                None if beyond is None else Neighbour(keyframe=pictures[beyond.keyframe])
                 for beyond in (frame.earlier, frame.later)
             )
             expected = model.interpolate(

@@ -32,7 +32,8 @@ def film(position: Callable[[float], float]) -> Callable[[float], Tensor]:
         cv2.GaussianBlur(generator.random((200, 420, 3), np.float32), (0, 0), sigma) * sigma
         for sigma in (1.5, 4, 9)
     )
-    plane = np.asarray(cv2.normalize(noise, None, 0.1, 0.9, cv2.NORM_MINMAX), np.float32)
+    plane = np.asarray(noise, np.float32)
+    plane = 0.1 + 0.8 * (plane - plane.min()) / (plane.max() - plane.min())
 
     def frame(time: float) -> Tensor:
         shift = np.array([[1, 0, 110 - position(time)], [0, 1, 30]], np.float32)

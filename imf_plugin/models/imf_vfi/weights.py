@@ -17,7 +17,6 @@ from imf_plugin.errors import ModelError
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
 
-
 _ADVICE = "reinstall imf-plugin, or use --model flow, which needs no weights"
 
 

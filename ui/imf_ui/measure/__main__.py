@@ -16,13 +16,14 @@ from imf_ui.measure.bench import Figure
 _HEAD = """# The editor, measured
 
 Printed by `python -m imf_ui.measure --write docs/editor-measurements.md`, offscreen, on {machine},
-while other work ran on the same cores; limits in time are the doubled ones where a row says so.
+while other work ran on the same cores: the load is how many programs wanted them, each of which
+therefore had so much less. A limit in brackets is the doubled one for a loaded machine, and counts.
 Clips are painted by the command itself. Rows that are measured again on their own
 (`python -m imf_ui.measure 12 --write ...`) replace the older ones. The numbers are those of the
 criteria in the design study of the editor.
 
-| criterion | what | limit | measured | met |
-| --- | --- | --- | --- | --- |
+| criterion | what | limit | measured | met | load |
+| --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _row(figure: Figure) -> str:
     met = "yes" if figure.met else "**no**"
-    return f"| {figure.number} | {figure.words} | {figure.limit} | {figure.measured} | {met} |"
+    cells = (figure.number, figure.words, figure.limit, figure.measured, met, f"{figure.load:.1f}")
+    return f"| {' | '.join(cells)} |"
 
 
 def _page(found: list[Figure], older: str) -> str:

@@ -1,10 +1,11 @@
 """What the measurements share: results, clips painted on the spot, a running event loop."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -27,6 +28,8 @@ class Figure:
     limit: str
     measured: str
     met: bool
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """Programs that wanted the processor meanwhile, this one included."""
 
 
 class PaintWatch(QObject):

@@ -18,7 +18,7 @@ from imf_plugin.bench.rife import Rife, rife_is_installed
 from imf_plugin.engine.pixels import Pixels
 from imf_plugin.errors import EncoderFailed, ModelError
 from imf_plugin.media.ffmpeg import locate_ffmpeg
-from imf_plugin.models.base import KeyframeState, ModelDescriptor, Timestep
+from imf_plugin.models.base import Context, KeyframeState, ModelDescriptor, Timestep
 
 type Picture = NDArray[np.uint8]
 type Scene = Callable[[float], Picture]
@@ -80,6 +80,8 @@ class _CountingModel:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         assert isinstance(before, KeyframeState)
         return torch.stack([before.frames + float(t) for t in timesteps])

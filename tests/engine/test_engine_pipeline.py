@@ -24,6 +24,7 @@ from imf_plugin.media.color import rgb_to_picture
 from imf_plugin.media.info import ColorTags, MediaInfo
 from imf_plugin.media.read import Frame
 from imf_plugin.models.base import (
+    Context,
     KeyframeState,
     ModelDescriptor,
     Timestep,
@@ -65,6 +66,9 @@ class GreyReader:
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         for index in range(start, self.info.frame_count if stop is None else stop):
             yield self.frame(index)
+
+    def entry_before(self, index: int) -> int:
+        return index
 
     def frame(self, index: int) -> Frame:
         self.decoded[index] += 1
@@ -112,6 +116,8 @@ class Mixer:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         assert isinstance(before, KeyframeState)
         assert isinstance(after, KeyframeState)

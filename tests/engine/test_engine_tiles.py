@@ -12,6 +12,7 @@ from torch import Tensor
 from imf_plugin.engine.tiles import TiledInterpolator, choose_tile_px, spans, tile_grid
 from imf_plugin.errors import DeviceError
 from imf_plugin.models.base import (
+    Context,
     KeyframeState,
     ModelDescriptor,
     Timestep,
@@ -47,6 +48,8 @@ class Blur:
         before: Tensor | KeyframeState,
         after: Tensor | KeyframeState,
         timesteps: Sequence[Timestep],
+        *,
+        context: Context | None = None,
     ) -> Tensor:
         assert isinstance(before, KeyframeState)
         assert isinstance(after, KeyframeState)

@@ -204,15 +204,14 @@ def test_a_variable_rate_tells_how_far_neighbours_are() -> None:
     source = SourceTiming(frame_times=tuple(times), duration=Fraction(31))
     frames = make_frames(source, slow_motion(source, Fraction(2), None))
     distances = {
-        frame.before: (
-            frame.earlier and frame.earlier.distance,
-            frame.later and frame.later.distance,
-        )
+        frame.before: [
+            None if beyond is None else beyond.distance for beyond in (frame.earlier, frame.later)
+        ]
         for frame in frames
         if frame.decision is Decision.INTERPOLATE
     }
-    assert distances[1] == (2, 3)
-    assert distances[2] == (Fraction(1, 3), None), "a pause of 24 seconds tells nothing"
+    assert distances[1] == [2, 3]
+    assert distances[2] == [Fraction(1, 3), None], "a pause of 24 seconds tells nothing"
 
 
 @pytest.mark.parametrize(

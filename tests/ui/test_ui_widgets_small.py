@@ -1,8 +1,7 @@
 """Timeline, transport, time field, key table, dialogs."""
 
 import time
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from PyQt6.QtCore import QPoint, Qt, QTimer
 from PyQt6.QtWidgets import QApplication, QLabel, QSlider
 
 from imf_ui.measure.watchdog import WatchedApplication
-from imf_ui.model.timebase import format_time
+from imf_ui.services.framecache import FrameCache
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
 from imf_ui.widgets.key_table import AT, SHAPE, SPEED, KeyRow, KeyTable
 from imf_ui.widgets.shortcut_sheet import ShortcutSheet
@@ -206,17 +205,20 @@ def test_the_watchdog_sees_a_slot_that_takes_long_and_where(
     assert isinstance(app, WatchedApplication)
     done: list[bool] = []
 
-    def dawdle() -> None:
-        end = time.thread_time() + 0.08
-        while time.thread_time() < end:
-            format_time(Fraction(1), Fraction(25))
-        done.append(True)
+    class Dawdling(list[None]):
+        """Takes its time to be gone through."""
 
-    QTimer.singleShot(0, dawdle)
+        def __iter__(self) -> Iterator[None]:
+            end = time.thread_time() + 0.15
+            while time.thread_time() < end:
+                pass
+            return iter(())
+
+    QTimer.singleShot(0, lambda: done.append(not FrameCache().states(Dawdling())))
     wait_until(lambda: done)
-    found = [slow for slow in app.slow if slow.milliseconds >= 75]
+    found = [slow for slow in app.slow if slow.milliseconds >= 140]
     assert found
     assert "Timer" in found[0].words or "MetaCall" in found[0].words
-    assert "timebase.py" in found[0].stack
+    assert "framecache.py" in found[0].stack
     app.slow.clear()
     app.slowest_ms = 0.0

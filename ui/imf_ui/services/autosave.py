@@ -56,7 +56,7 @@ class Autosave(QObject):
         self._edits = 0
         self.written_at = 0.0
         """When the last edit was written, seconds since 1970."""
-        self._syncer = _Syncer()
+        self._syncer: _Syncer | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(SNAPSHOT_SECONDS * 1000)
         self._timer.timeout.connect(self._snapshot_if_needed)
@@ -71,6 +71,7 @@ class Autosave(QObject):
 
     def start(self) -> None:
         """Begin a journal; called once, after other sessions were looked for."""
+        self._syncer = _Syncer()
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._mine = self._folder / f"{time.time_ns():x}-{os.getpid()}"
@@ -83,7 +84,9 @@ class Autosave(QObject):
     def close(self) -> None:
         """End well: nothing is left to recover."""
         self._timer.stop()
-        self._syncer.stop()
+        if self._syncer is not None:
+            self._syncer.stop()
+            self._syncer = None
         if self._journal >= 0:
             os.close(self._journal)
             self._journal = -1
@@ -157,7 +160,8 @@ class Autosave(QObject):
             # to it that it survives a power cut too.
             os.write(self._journal, line.encode())
             self.written_at = time.time()
-            self._syncer.sync(self._journal)
+            if self._syncer is not None:
+                self._syncer.sync(self._journal)
 
     def _on_replaced(self) -> None:
         self._edits = 0

@@ -1,6 +1,6 @@
 """Peak memory and time of Video Slow Motion against ComfyUI's own node path with the same model.
 
-    python tools/measure_comfy_memory.py URL CLIP_IN_INPUT_FOLDER FACTOR
+    python tools/measure_comfy_memory.py URL CLIP_IN_INPUT_FOLDER FACTOR [MODEL]
 
 Prints, for each path, seconds and how far the server's peak lies above the idle server. Also sends
 an interruption into a running render and prints how long it took.
@@ -14,6 +14,8 @@ import urllib.request
 from typing import Any
 
 import psutil
+
+MODEL = f"builtin/{sys.argv[4] if len(sys.argv) > 4 else 'flow'}"
 
 
 def call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -56,7 +58,7 @@ def wait(url: str, prompt_id: str) -> dict[str, Any]:
 
 def ours(clip: str, factor: int, name: str) -> dict[str, Any]:
     return {
-        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": "builtin/flow"}},
+        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": MODEL}},
         "2": {"class_type": "LoadVideo", "inputs": {"file": clip}},
         "3": {
             "class_type": "IMF_VideoSlowMotion",
@@ -76,7 +78,7 @@ def ours(clip: str, factor: int, name: str) -> dict[str, Any]:
 
 def core(clip: str, factor: int, name: str) -> dict[str, Any]:
     return {
-        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": "builtin/flow"}},
+        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": MODEL}},
         "2": {"class_type": "LoadVideo", "inputs": {"file": clip}},
         "3": {"class_type": "GetVideoComponents", "inputs": {"video": ["2", 0]}},
         "4": {

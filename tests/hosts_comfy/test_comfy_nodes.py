@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from imf_hosts.comfyui import requests
+from imf_plugin.models.base import Context, Neighbour
+from imf_plugin.models.registry import load_interpolator, resolve_name
 
 type Run = Callable[..., tuple[Any, ...]]
 
@@ -38,11 +40,11 @@ def test_kept_duration_holds_the_last_image(run: Run, model: Any, images: Tensor
 
 
 def test_new_frames_are_the_engine_s_own(run: Run, model: Any, images: Tensor) -> None:
-    from imf_plugin.models.registry import load_interpolator
-
     result, _, _ = _slow(run, model, images)
-    first, second = (image.movedim(-1, 0) for image in images[1:3])
-    expected = load_interpolator("flow").interpolate(first, second, [0.5])[0]
+    earlier, first, second, later = (image.movedim(-1, 0) for image in images[:4])
+    context = Context(earlier=Neighbour(keyframe=earlier), later=Neighbour(keyframe=later))
+    flow = load_interpolator("flow")
+    expected = flow.interpolate(first, second, [0.5], context=context)[0]
     assert torch.allclose(result[3].movedim(-1, 0), expected.clamp(0, 1), atol=1 / 255)
 
 
@@ -258,6 +260,17 @@ def test_a_model_that_is_missing_is_named_with_its_folder(
     assert "rife49.safetensors" in complaint
     assert str(comfy_folder / "models" / "frame_interpolation") in complaint
     assert "builtin/flow" in check(model_name="builtin/nothing")
+
+
+def test_the_loader_proposes_the_engine_s_default(
+    node_classes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def proposed() -> Any:
+        return node_classes["IMF_LoadModel"].define_schema().inputs[0].default
+
+    assert proposed() == f"builtin/{resolve_name('auto')}"
+    monkeypatch.setattr("imf_plugin.models.registry.resolve_name", lambda name: "elsewhere")
+    assert proposed() == "builtin/flow"
 
 
 def test_bad_text_is_refused_before_anything_runs(node_classes: dict[str, Any]) -> None:

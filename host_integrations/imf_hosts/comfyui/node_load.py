@@ -13,6 +13,7 @@ from comfy_api.latest import io
 from imf_hosts.comfyui.inputs import ALIASES, InterpModel, advanced, make_schema
 from imf_hosts.comfyui.modules import InterpolationModule
 from imf_hosts.comfyui.running import clear_errors
+from imf_plugin.errors import ImfError
 
 FOLDER = "frame_interpolation"
 BUILTIN = "builtin/"
@@ -35,6 +36,18 @@ def model_choices() -> list[str]:
     return [*(BUILTIN + name for name in builtin), *folder_paths.get_filename_list(FOLDER)]
 
 
+def default_choice(choices: list[str]) -> str:
+    """Return the engine's own default, where it can be chosen here."""
+    from imf_plugin.models.registry import resolve_name
+
+    try:
+        name = BUILTIN + resolve_name("auto")
+    except ImfError:
+        # The environment names a model that is not there.
+        return choices[0]
+    return name if name in choices else choices[0]
+
+
 class LoadModel(io.ComfyNode):
     """Loads an interpolation model."""
 
@@ -46,15 +59,16 @@ class LoadModel(io.ComfyNode):
         return make_schema(
             node_id="IMF_LoadModel",
             display_name="Load IMF Model",
-            description="Loads a model that makes frames between frames. builtin/flow needs no "
-            "file and runs anywhere. Files are looked for in models/frame_interpolation, RIFE and "
-            "FILM among them. The result also plugs into Run Frame Interpolation Model.",
+            description="Loads a model that makes frames between frames. builtin/imf-vfi-lite "
+            "makes the better frames, builtin/flow the faster ones; neither needs a file. Files "
+            "are looked for in models/frame_interpolation, RIFE and FILM among them. The result "
+            "also plugs into Run Frame Interpolation Model.",
             search_aliases=[*ALIASES, "load interpolation model", "optical flow"],
             inputs=[
                 io.Combo.Input(
                     "model_name",
                     options=choices,
-                    default=choices[0],
+                    default=default_choice(choices),
                     tooltip="builtin/... comes with this pack; others are files in "
                     "models/frame_interpolation.",
                 ),

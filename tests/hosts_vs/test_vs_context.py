@@ -196,3 +196,13 @@ def test_each_source_frame_is_encoded_once_though_four_pairs_use_it() -> None:
         for _ in made.frames(prefetch=4, close=True):
             pass
         assert feature_stats(made)["encodes"] == 14
+
+
+def test_the_network_makes_the_same_frames_in_any_order(
+    paint: Callable[..., Any], samples_of: Any, shuffled: Any
+) -> None:
+    clip = paint(count=4, width=48)
+    made = interpolate(clip, 2, model="imf-vfi-lite")
+    ordered = [samples_of(frame) for frame in made.frames(prefetch=4)]
+    assert feature_stats(made)["encodes"] == 4
+    assert shuffled(interpolate(clip, 2, model="imf-vfi-lite")) == dict(enumerate(ordered))

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from PyQt6 import QtTest
 from PyQt6.QtCore import Qt
-from PyQt6.QtTest import QTest
 
 from imf_ui.model.errors import _TABLE, ErrorCode, explain
 from imf_ui.panels.dropping import sequence_of, sorted_out
 from imf_ui.window import MainWindow
+
+QTest: Any = QtTest.QTest
 
 type Wait = Callable[..., None]
 type Editor = Callable[..., MainWindow]

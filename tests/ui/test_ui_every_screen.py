@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PyQt6 import QtTest
 from PyQt6.QtCore import Qt
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
@@ -28,6 +29,8 @@ from imf_ui.model.errors import ErrorCode, explain
 from imf_ui.model.queue import JobState
 from imf_ui.widgets.parts import ElidedLabel
 from imf_ui.window import MainWindow
+
+QTest: Any = QtTest.QTest
 
 type Wait = Callable[..., None]
 type Editor = Callable[..., MainWindow]

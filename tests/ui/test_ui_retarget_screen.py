@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PyQt6 import QtTest
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from imf_ui.panels.retarget import RetargetPanel
 from imf_ui.panels.retarget_panes import masked
 from imf_ui.widgets.token_strip import TokenStrip
 from imf_ui.window import MainWindow
+
+QTest: Any = QtTest.QTest
 
 type Wait = Callable[..., None]
 

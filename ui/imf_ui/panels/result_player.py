@@ -126,7 +126,6 @@ class ResultPlayer(QDialog):
             self.view.set_frame_size(QSize(known.info.width, known.info.height))
             self.position.setRange(0, max(known.info.frame_count - 1, 0))
             self.seek(0)
-            self.toggle()
 
     def _on_failed(self, path: str, why: Explained) -> None:
         if path == self._path:
@@ -141,7 +140,10 @@ class ResultPlayer(QDialog):
         pixels = self._media.cache.get(source_key(self._media.identity(self._path), index, 1))
         if pixels is not None and (index == self.number or self.plays):
             self.view.set_message("")
+            begins = self.view.images()[1] is None
             self.view.set_images(None, image_of_bgra(pixels))
+            if begins:
+                self.toggle()
 
     def _on_elsewhere(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(self._path))

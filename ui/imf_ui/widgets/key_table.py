@@ -153,6 +153,8 @@ class KeyTable(QTableView):
         assert header is not None
         assert rows is not None
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        for column in (AT, SHAPE):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         rows.setFixedWidth(self.fontMetrics().horizontalAdvance("000") + 8)
         rows.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setProperty("small", True)

@@ -12,7 +12,7 @@ from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSig
 
 from imf_ui.services.ring import FrameRing
 
-CANCEL_MS, TERMINATE_MS = 500, 300
+CANCEL_MS, TERMINATE_MS = 200, 200
 _BACK_OFF_MS = (200, 1000, 5000)
 _QUIET_MS = 60_000
 """A worker whose heart does not beat for so long hangs."""

@@ -127,6 +127,7 @@ TEXT_PAIRS = (
 """Every (text, background) pair that the editor draws."""
 
 _current = DARK
+_is_applied = False
 
 
 def contrast_ratio(first: str, second: str) -> float:
@@ -161,7 +162,8 @@ def apply_theme(app: QApplication, name: str = "system", *, font_points: int = 1
         name: ``dark``, ``light``, ``contrast`` or ``system``.
         font_points: Size of normal text; everything else follows it.
     """
-    global _current
+    global _current, _is_applied
+    _is_applied = True
     _current = THEMES[system_theme() if name == "system" else name]
     app.setStyle("Fusion")
     font = QFont()
@@ -172,6 +174,23 @@ def apply_theme(app: QApplication, name: str = "system", *, font_points: int = 1
     app.setStyleSheet(_style_sheet(_current.name, font_points))
     for widget in app.allWidgets():
         widget.update()
+    return _current
+
+
+def is_applied() -> bool:
+    """Return whether the editor dresses the program, rather than a host."""
+    return _is_applied
+
+
+def follow_host() -> Theme:
+    """Take the colours that fit a host's own look, where nobody applied a theme.
+
+    Only what the editor paints itself follows; the host's palette and style stay as they are.
+    """
+    global _current
+    if not _is_applied:
+        ground = QGuiApplication.palette().color(QPalette.ColorRole.Window)
+        _current = LIGHT if ground.lightness() > 127 else DARK
     return _current
 
 

@@ -33,6 +33,7 @@ from imf_ui.panels.inspector import InspectorPanel
 from imf_ui.panels.viewer import ViewerPanel
 from imf_ui.services.actions import ACTIONS
 from imf_ui.services.app_services import Services
+from imf_ui.theme import follow_host
 from imf_ui.widgets.held_key import HeldKey
 from imf_ui.widgets.key_guard import KeyGuard
 from imf_ui.widgets.parts import column
@@ -57,6 +58,7 @@ class RetimePanel(QWidget):
         """
         super().__init__(parent)
         self._owns = services is None
+        follow_host()
         self.services = services or Services()
         session = self.services.session
         self.control = CurveControl(session, self)
@@ -97,7 +99,6 @@ class RetimePanel(QWidget):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(4)
         self.setLayout(column(self.columns))
-        self.setMinimumSize(820, 520)
 
     def _make_actions(self) -> dict[str, QAction]:
         """Make a `QAction` for each action of this screen, with its shortcut."""

@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from imf_ui.icons import icon
+from imf_ui.theme import is_applied
 
 SPACE_PX = 8
 
@@ -50,7 +51,7 @@ def push_button(label: str, icon_name: str = "", *, primary: bool = False) -> QP
     button.setAccessibleName(label)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     if icon_name:
-        button.setIcon(icon(icon_name, "on_accent" if primary else "text"))
+        button.setIcon(icon(icon_name, "on_accent" if primary and is_applied() else "text"))
     return button
 
 

@@ -1,6 +1,6 @@
 """Measures retargeting on articulated figures, where everything is known; makes pictures of it.
 
-    python tools/measure_retargeting.py [--models transport,imf] [--pictures docs/images]
+    python tools/measure_retargeting.py [--models transport,imf-figures] [--pictures docs/images]
 
 Two parts. *Between figures*: one figure drives another of different looks and the same build, both
 begin in one pose; the truth is the other figure, rendered in the driving's pose. *Left out*: of a
@@ -23,9 +23,11 @@ from imf_plugin.bench.metrics import psnr
 from imf_plugin.engine.pixels import to_pixels, to_tensor
 from imf_plugin.engine.retargeting import Retargeting
 from imf_plugin.models.flow.estimation import estimate_middle
-from imf_plugin.models.registry import load_interpolator, load_retargeter
+from imf_plugin.models.registry import load_interpolator
+from imf_plugin.models.retargeting import PosingRetargeter
 from imf_plugin.motion.token_curves import TOKEN_CURVES, tokens_at
 from imf_plugin.training.retarget_figures import CONTROLS, Figure, draw_controls
+from imf_plugin.training.retarget_models import named_retargeter
 from imf_plugin.training.scenes.render import front_layers
 
 SIDE_PX = 256
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--models", default="transport")
     parser.add_argument("--pictures", type=Path, help="write pictures here, and measure nothing")
     args = parser.parse_args()
-    models = {name: load_retargeter(name) for name in args.models.split(",")}
+    models = {name: named_retargeter(name) for name in args.models.split(",")}
     if args.pictures:
         for name, model in models.items():
             _write_sheet(args.pictures / f"retarget-{name}.jpg", model)
@@ -68,6 +70,7 @@ def _between(models: dict[str, Any]) -> dict[str, list[float]]:
         workers |= {
             f"{name} with a mask": Retargeting(model, *pair_of, mask=mask)
             for name, model in models.items()
+            if isinstance(model, PosingRetargeter)
         }
         for _ in range(POSES):
             pose = draw_controls(random, SPREAD)
@@ -165,7 +168,8 @@ def _write_sheet(path: Path, model: Any) -> None:
     for looks in (1, 3):
         other = Figure(looks=looks, proportions=0, side_px=SIDE_PX)
         pair = _tensor(other.picture(start)), _tensor(driving.picture(start))
-        for mask in (None, _mask(other, start)):
+        masks = (None, _mask(other, start)) if isinstance(model, PosingRetargeter) else (None,)
+        for mask in masks:
             worker = Retargeting(model, *pair, mask=mask)
             rows.append(np.hstack([_made(worker, driving.picture(pose)) for pose in poses]))
         rows.append(np.hstack([other.picture(pose) for pose in poses]))

@@ -16,12 +16,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NEEDED = ("Xvfb", "openbox", "xdotool", "import")
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "images"
 WIDTH, HEIGHT = 1366, 800
 PATIENCE_SECONDS = 240
 QUALITY = 84
+FACE_PX = 512
 
 FILES = """
 import sys
@@ -47,6 +54,32 @@ file.show()
 print("ready", flush=True)
 app.exec()
 """
+
+
+def painted_face(
+    number: int, skin: tuple[int, int, int], hair: tuple[int, int, int]
+) -> "NDArray[np.uint8]":
+    """Paint a face that leans and opens its mouth, ``[H, W, 3]`` in BGR."""
+    import cv2
+
+    grain = np.random.default_rng(3).normal(0, 5, (FACE_PX, FACE_PX, 3))
+    ground = np.linspace(90, 40, FACE_PX)[:, None, None] + np.array([60, 40, 30])
+    picture = np.clip(ground + grain, 0, 255).astype(np.uint8)
+    swing = np.sin(number / 24 * 2 * np.pi)
+    x, y = round(256 + 26 * swing), round(262 - 10 * abs(swing))
+    lean, smooth = 9 * swing, cv2.LINE_AA
+    cv2.ellipse(picture, (x, y - 30), (142, 168), lean, 0, 360, hair, -1, smooth)
+    cv2.ellipse(picture, (x, y + 8), (112, 146), lean, 0, 360, skin, -1, smooth)
+    for side in (-1, 1):
+        eye = (x + side * 44, round(y - 22 + side * lean * 0.8))
+        cv2.ellipse(picture, eye, (20, 12), lean, 0, 360, (250, 250, 250), -1, smooth)
+        cv2.circle(picture, (eye[0] + round(5 * swing), eye[1]), 8, (40, 30, 20), -1, smooth)
+        brow = (eye[0], eye[1] - 30 - round(6 * abs(swing)))
+        cv2.ellipse(picture, brow, (26, 7), lean, 180, 360, hair, 5, smooth)
+    opened = round(5 + 16 * abs(swing))
+    cv2.ellipse(picture, (x, y + 80), (36, opened), lean, 0, 360, (60, 50, 150), -1, smooth)
+    cv2.line(picture, (x, y - 4), (x + round(6 * swing), y + 36), hair, 4, smooth)
+    return picture
 
 
 class Desk:
@@ -335,21 +368,29 @@ class FirstMinutes:
         self.rest(0.3)
 
     def move_a_picture(self) -> None:
-        """Let a frame of the clip, at another time of day, be moved by the clip."""
+        """Let one painted face follow another."""
+        import av
         import cv2
 
-        _, picture = cv2.VideoCapture(str(self.clip)).read()
-        evening = cv2.applyColorMap(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLORMAP_INFERNO)
-        mixed = cv2.addWeighted(picture, 0.45, evening, 0.55, 0)
-        cv2.imwrite(str(self.home / "picture.png"), mixed)
+        folk = ((196, 208, 236), (62, 74, 120)), ((150, 196, 160), (52, 96, 64))
+        cv2.imwrite(str(self.home / "picture.png"), painted_face(0, *folk[0]))
+        with av.open(str(self.home / "nodding.mp4"), "w") as container:
+            stream = container.add_stream("libx264", 24, {"crf": "14"})
+            stream.width, stream.height, stream.pix_fmt = FACE_PX, FACE_PX, "yuv420p"
+            for number in range(25):
+                painted = painted_face(number, *folk[1])
+                frame = av.VideoFrame.from_ndarray(painted, format="bgr24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
         self.click(self.window._tabs["retarget"])
-        self.window.retarget.take([str(self.home / "picture.png"), str(self.clip)])
+        files = [str(self.home / name) for name in ("picture.png", "nodding.mp4")]
+        self.window.retarget.take(files)
         service = self.services.retarget
         self.until(lambda: service.strip.is_whole, "the motion")
         strip = self.window.retarget.strip
-        self.point_at(strip, strip.x_of(4), 30)
+        self.point_at(strip, strip.x_of(7), 30)
         self.hand("click", "1")
-        self.until(lambda: 4 in service.made, "the moved picture")
+        self.until(lambda: 7 in service.made, "the moved picture")
         self.take("9-retarget")
 
     def show_another_look(self) -> None:

@@ -270,6 +270,27 @@ def test_journey_20_a_full_disk_is_told_with_a_way_out(
     assert "nowhere" in asked.room.text()
 
 
+def test_journey_20_a_render_that_fills_the_disk_goes_on_when_there_is_room(
+    opened: Opened, tmp_path: Path, wait_until: Wait
+) -> None:
+    window = opened(f"fake:full=6,once={tmp_path / 'filled'}", count=12)
+    # The preview's engine must not use up the one failure.
+    window.services.worker.close()
+    window.trigger("preset_slow_half")
+    job = export(window, tmp_path / "one.mkv")
+    wait_until(lambda: state(window, job) is JobState.FAILED)
+    wait_until(lambda: window.errors.open_dialogs)
+    dialog = window.errors.open_dialogs[-1]
+    assert "disk is full" in dialog.windowTitle()
+    failure = window.services.queue.error(job)
+    assert failure is not None
+    assert "MB" in failure.why
+    dialog.buttons["retry"].click()
+    wait_until(lambda: state(window, job) is JobState.DONE)
+    assert (tmp_path / "one.mkv").is_file()
+    window.trigger("undo")
+
+
 @pytest.mark.parametrize("language", ["de", "pseudo"])
 def test_journey_22_no_words_are_cut_in_another_language(opened: Opened, language: str) -> None:
     i18n.set_language(language)

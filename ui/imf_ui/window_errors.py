@@ -14,8 +14,8 @@ from imf_ui.model.ops import SetRender
 from imf_ui.model.projectfile import ProjectError, backup_of
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.explaining import show_error, why_of
-from imf_ui.panels.job_card import explained
 from imf_ui.panels.queue import open_file
+from imf_ui.services.job_building import failure_of
 from imf_ui.widgets.error_dialog import ErrorDialog
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class WindowErrors(QObject):
     def explain_job(self, job_id: str) -> ErrorDialog | None:
         """Open the dialog of a failed render."""
         job = self._job(job_id)
-        return None if job is None else self.show(explained(job), self.ways_out_of_job(job))
+        return None if job is None else self.show(failure_of(job), self.ways_out_of_job(job))
 
     def ways_out_of_job(self, job: Job) -> dict[str, Callable[[], object]]:
         """Return what the buttons do where a render failed."""

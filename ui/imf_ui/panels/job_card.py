@@ -8,10 +8,10 @@ from PyQt6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QToolButton, QWid
 
 from imf_ui.i18n import tr
 from imf_ui.icons import pixmap
-from imf_ui.model.errors import Explained, explain
 from imf_ui.model.queue import Job, JobState
 from imf_ui.panels.estimate import duration_words
 from imf_ui.panels.explaining import why_of
+from imf_ui.services.job_building import failure_of
 from imf_ui.theme import colour
 from imf_ui.widgets.parts import ElidedLabel, column, icon_button, label, row
 
@@ -142,7 +142,7 @@ class JobCard(QFrame):
         self.progress.setValue(job.done)
         self.progress.setVisible(job.state not in (JobState.DONE, JobState.QUEUED))
         self.numbers.setText(numbers_of(job))
-        reason = why_of(explained(job)) if job.state is JobState.FAILED else ""
+        reason = why_of(failure_of(job)) if job.state is JobState.FAILED else ""
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
         for name, button in self.buttons.items():
@@ -157,13 +157,6 @@ def stage_words(job: Job) -> str:
             job.stage, tr("preparing")
         )
     return state_words(job.state)
-
-
-def explained(job: Job) -> Explained:
-    """Return why a job failed."""
-    return explain(
-        job.error_code, job.error_text, details=job.error_details, file=Path(job.source).name
-    )
 
 
 def numbers_of(job: Job) -> str:

@@ -1,10 +1,12 @@
 """A deterministic engine for tests: it cross-fades, and fails when and how it is told to.
 
-``fake:slow=50,crash=5,hang=3,oom=1,once=FILE``: milliseconds a frame; a segmentation fault, a
-standstill or a lack of memory at the so-manieth made frame. With ``once`` a crash or standstill
-happens only as long as FILE does not exist, and makes it. Memory suffices with tiles or on the CPU.
+``fake:slow=50,crash=5,hang=3,full=4,oom=1,once=FILE``: milliseconds a frame; a segmentation fault,
+a standstill, a full disk or a lack of memory at the so-manieth made frame. With ``once`` the
+first three happen only as long as FILE does not exist, and make it. Memory suffices with tiles or on
+the CPU.
 """
 
+import errno
 import os
 import signal
 import threading
@@ -29,6 +31,7 @@ class Faults:
     slow_ms: int = 0
     crash_at: int = 0
     hang_at: int = 0
+    full_at: int = 0
     oom_at: int = 0
     once: Path | None = None
     made: int = 0
@@ -44,6 +47,7 @@ class Faults:
             slow_ms=int(pairs.get("slow", 0)),
             crash_at=int(pairs.get("crash", 0)),
             hang_at=int(pairs.get("hang", 0)),
+            full_at=int(pairs.get("full", 0)),
             oom_at=int(pairs.get("oom", 0)),
             once=Path(once) if once else None,
         )
@@ -53,6 +57,7 @@ class Faults:
 
         Raises:
             DeviceError: For a lack of memory.
+            OSError: For a full disk.
         """
         self.made += 1
         if self.slow_ms:
@@ -63,6 +68,8 @@ class Faults:
             )
         if self.made == self.crash_at and self._first_time():
             os.kill(os.getpid(), signal.SIGSEGV)
+        if self.made == self.full_at and self._first_time():
+            raise OSError(errno.ENOSPC, "No space left on device")
         if self.made == self.hang_at and self._first_time():
             threading.Event().wait()
 

@@ -1,11 +1,24 @@
 """From what a document says to the job that renders it."""
 
+import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 from imf_ui.model.document import Clip, Document
+from imf_ui.model.errors import ErrorCode, Explained, explain
 from imf_ui.model.queue import Job, JobOptions, RetimeSpec, spec_of_retarget
 from imf_ui.model.schedule import Findings
+
+
+def failure_of(job: Job) -> Explained:
+    """Return why a job failed, in words."""
+    facts = {"file": Path(job.source).name}
+    if job.error_code == ErrorCode.DISK_FULL:
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(Path(job.output).parent).free
+            facts["free"] = f"{free / 2**20:,.0f} MB"
+    return explain(job.error_code, job.error_text, details=job.error_details, **facts)
 
 
 def free_path(path: Path) -> Path:

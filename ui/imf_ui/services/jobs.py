@@ -4,9 +4,7 @@ The engine keeps finished parts beside the output, so a render that was paused, 
 or cut off by a power failure goes on where it stopped; the queue only has to ask again.
 """
 
-import contextlib
 import json
-import shutil
 import time
 from base64 import b64decode
 from dataclasses import replace
@@ -17,7 +15,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from imf_ui.model.document import Clip, Document
-from imf_ui.model.errors import ErrorCode, Explained, explain
+from imf_ui.model.errors import Explained
 from imf_ui.model.eta import Eta
 from imf_ui.model.queue import (
     Job,
@@ -27,7 +25,7 @@ from imf_ui.model.queue import (
 )
 from imf_ui.model.schedule import Findings
 from imf_ui.model.values import BadValue, from_json, to_json
-from imf_ui.services.job_building import free_path, job_of_clip, job_of_retarget
+from imf_ui.services.job_building import failure_of, free_path, job_of_clip, job_of_retarget
 from imf_ui.services.worker import WorkerClient
 
 _CRASHES = 2
@@ -87,14 +85,7 @@ class RenderQueue(QObject):
     def error(self, job_id: str) -> Explained | None:
         """Return why a job failed, in words."""
         job = self.job(job_id)
-        if not job.error_code:
-            return None
-        facts = {"file": job.source}
-        if job.error_code == ErrorCode.DISK_FULL:
-            with contextlib.suppress(OSError):
-                free = shutil.disk_usage(Path(job.output).parent).free
-                facts["free"] = f"{free / 2**20:,.0f} MB"
-        return explain(job.error_code, job.error_text, details=job.error_details, **facts)
+        return failure_of(job) if job.error_code else None
 
     def log(self, job_id: str) -> str:
         """Return what the engine said about a job."""

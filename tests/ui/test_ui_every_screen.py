@@ -192,7 +192,8 @@ def test_no_words_are_cut_on_any_screen(language: str, furnished: Callable[[], M
     try:
         window = furnished()
         assert walk(window, lambda place: clipped(place) + outside(place)) == {}
-        assert window.width() == SIZE[0]
+        # The pseudo language shows clipping; the shipped ones must fit a small laptop as well.
+        assert language == "pseudo" or window.width() == SIZE[0]
     finally:
         i18n.set_language("en")
 

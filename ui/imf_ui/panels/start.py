@@ -100,9 +100,10 @@ class StartScreen(QWidget):
         _clear(self._recover)
         for session in sessions:
             frame = card()
+            frame.setToolTip("\n".join(session.clips))
             words = tr(
                 "Unsaved work from {when}, {edits} edits",
-                when=f"{datetime.fromtimestamp(session.saved_at):%H:%M}",
+                when=when_words(datetime.fromtimestamp(session.saved_at)),
                 edits=session.edits,
             )
             sign = QLabel()
@@ -119,6 +120,12 @@ class StartScreen(QWidget):
             box.setContentsMargins(14, 10, 14, 10)
             frame.setLayout(box)
             self._recover.addWidget(frame)
+
+
+def when_words(moment: datetime) -> str:
+    """Write a moment: the time today, the day too when it was another."""
+    is_today = moment.date() == datetime.now().date()
+    return f"{moment:%H:%M}" if is_today else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _clear(box: QVBoxLayout) -> None:

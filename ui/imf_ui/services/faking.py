@@ -2,8 +2,8 @@
 
 ``fake:slow=50,crash=5,hang=3,full=4,oom=1,once=FILE``: milliseconds a frame; a segmentation fault,
 a standstill, a full disk or a lack of memory at the so-manieth made frame. With ``once`` the
-first three happen only as long as FILE does not exist, and make it. Memory suffices with tiles or on
-the CPU.
+first three happen only as long as FILE does not exist, and make it. Memory suffices with tiles
+or on the CPU.
 """
 
 import errno

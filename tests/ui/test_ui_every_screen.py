@@ -171,10 +171,13 @@ def walk(window: MainWindow, look: Callable[[QWidget], list[str]]) -> dict[str, 
     found = {}
     for name, show in PLACES.items():
         place = show(window)
-        for _ in range(3):
-            # Words that came in this moment are laid out in the next.
-            QTest.qWait(15)
+        QTest.qWait(20)
         wrong = look(place)
+        for _ in range(3):
+            # Words that came in this very moment are laid out in the next; what is cut stays cut.
+            if wrong:
+                QTest.qWait(60)
+                wrong = look(place)
         if wrong:
             found[name] = wrong
         if isinstance(place, QDialog):

@@ -64,7 +64,7 @@ def painted_face(
 
     grain = np.random.default_rng(3).normal(0, 5, (FACE_PX, FACE_PX, 3))
     ground = np.linspace(90, 40, FACE_PX)[:, None, None] + np.array([60, 40, 30])
-    picture = np.clip(ground + grain, 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(ground + grain, 0, 255).astype(np.uint8)
     swing = np.sin(number / 24 * 2 * np.pi)
     x, y = round(256 + 26 * swing), round(262 - 10 * abs(swing))
     lean, smooth = 9 * swing, cv2.LINE_AA

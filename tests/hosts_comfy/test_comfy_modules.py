@@ -84,7 +84,8 @@ def test_our_model_answers_as_comfyui_s_node_asks() -> None:
         first.expand(3, -1, -1, -1), second.expand(3, -1, -1, -1), timestep=times, cache=cache
     )
     assert torch.equal(single, expected)
-    assert module.memory_used_forward((1, 24, 40, 3), torch.float32) == 160 * 24 * 40
+    per_pixel = flow.descriptor.bytes_per_pixel
+    assert module.memory_used_forward((1, 24, 40, 3), torch.float32) == per_pixel * 24 * 40
 
 
 def test_without_features_each_item_of_a_batch_has_its_own_pair() -> None:

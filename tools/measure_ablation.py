@@ -69,13 +69,9 @@ def with_opinions(*kept: int) -> Callable[[ImfVfiInterpolator], None]:
     def change(model: ImfVfiInterpolator) -> None:
         every = model._opinions._find
 
-        def some(before: Any, after: Any) -> list[np.ndarray]:
-            flows = every(before, after)
+        def some(before: Any, after: Any) -> list[list[np.ndarray]]:
             chosen = [kept[min(place, len(kept) - 1)] for place in range(3)]
-            return [
-                np.concatenate([flow[..., 2 * n : 2 * n + 2] for n in chosen], axis=-1)
-                for flow in flows
-            ]
+            return [[item[number] for number in chosen] for item in every(before, after)]
 
         model._opinions._find = some
 

@@ -115,14 +115,17 @@ class TiledInterpolator:
     def encode(self, frame: Tensor) -> TiledState:
         """Encode one keyframe ``[3+E, H, W]``."""
         while True:
-            height, width = frame.shape[-2:]
-            overlap = self.model.descriptor.tile_overlap_px
-            tiles = tile_grid(height, width, self.tile_px, overlap)
+            tiles = self._grid(*frame.shape[-2:])
             try:
                 states = [self.model.encode(tile.of(frame)) for tile in tiles]
                 return TiledState(tiles=tiles, states=states, frame=frame, tile_px=self.tile_px)
             except (torch.OutOfMemoryError, MemoryError):
                 self._halve(frame)
+
+    def _grid(self, height: int, width: int) -> list[Tile]:
+        about = self.model.descriptor
+        edge = self.tile_px if about.tiles else max(height, width)
+        return tile_grid(height, width, edge, about.tile_overlap_px)
 
     def interpolate(
         self,
@@ -196,11 +199,11 @@ class TiledInterpolator:
 
     def _halve(self, frame: Tensor) -> None:
         edge = min(self.tile_px, max(frame.shape[-2:])) // 2
-        if edge < SMALLEST_TILE_PX:
+        if edge < SMALLEST_TILE_PX or not self.model.descriptor.tiles:
             height, width = frame.shape[-2:]
             raise DeviceError(
-                f"memory ran out on a picture of {width}x{height} even with the smallest tiles; "
-                "close other programs, or use --device cpu"
+                f"memory ran out on a picture of {width}x{height} even in the smallest pieces; "
+                "close other programs, use --model flow, which takes least, or --device cpu"
             )
         self.tile_px = edge
         if torch.cuda.is_available():

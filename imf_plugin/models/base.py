@@ -35,6 +35,9 @@ class ModelDescriptor:
     """Estimate of working memory for one pair, in bytes per pixel of the picture."""
     devices: tuple[str, ...] = ("cpu", "cuda")
     """Device kinds it runs on."""
+    tiles: bool = True
+    """Whether large pictures may be made tile by tile. A model that looks for motion over the whole
+    picture would see less in a tile; it keeps its memory small by itself."""
     context: Literal[2, 4] = 2
     """Keyframes that it makes use of: the pair alone, or the ones before and after it as well."""
     revision: str = "1"

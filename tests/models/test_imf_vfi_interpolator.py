@@ -54,7 +54,7 @@ def test_an_untrained_model_of_one_opinion_equals_the_flow_model(
     # Weights are found at half the size, so it differs where the motion is not to be trusted.
     difference = (flow - ours).abs()
     assert difference.mean() < 2e-3
-    assert difference.quantile(0.9) < 2e-3
+    assert difference.quantile(0.9) < 4e-3
 
 
 def test_an_untrained_model_of_three_opinions_averages_their_frames(

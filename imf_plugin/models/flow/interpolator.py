@@ -36,8 +36,9 @@ DESCRIPTOR = ModelDescriptor(
     parameters=0,
     minimum_size_px=1,
     tile_overlap_px=64,
-    bytes_per_pixel=160,
+    bytes_per_pixel=110,
     devices=("cpu", "cuda"),
+    tiles=False,
     context=4,
     revision="4",
 )

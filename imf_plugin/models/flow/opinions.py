@@ -9,7 +9,6 @@ give is 0.2 dB better than the frame of the first, and the best of the three in 
 import cv2
 import numpy as np
 
-from imf_plugin.models.flow.bending import Bend
 from imf_plugin.models.flow.estimation import (
     HALVING_PIXELS,
     GreyPicture,
@@ -42,26 +41,14 @@ def opinions_at(flows: FlowArray, timestep: float) -> FlowArray:
     return np.concatenate(moved, axis=-1)
 
 
-def bent_opinions(
-    flows: FlowArray, bend: Bend | None, timestep: float
-) -> tuple[FlowArray, FlowArray]:
-    """Return flows at a timestep along a bend, and the bend, ``[H, W, 2]``.
+def moved_aside(flow: FlowArray, aside: FlowArray | None) -> FlowArray:
+    """Return even motion at a timestep, ``[H, W, 2]``, as found along a bend.
 
     Args:
-        flows: Even motion at the timestep, ``[H, W, 2 * n]``.
-        bend: How the motion bends; the second array is 0 for None.
-        timestep: In 0..1.
+        flow: The motion.
+        aside: How far everything is from where it would be, `Bend.at`; None for nowhere.
     """
-    height, width = flows.shape[:2]
-    if bend is None:
-        return flows, np.zeros((height, width, 2), np.float32)
-    aside = bend.at(timestep, (width, height))
-    places = pixel_grid(height, width) - aside
-    parts = [
-        sample(np.ascontiguousarray(flows[..., start : start + 2]), places)
-        for start in range(0, flows.shape[-1], 2)
-    ]
-    return np.concatenate(parts, axis=-1), aside
+    return flow if aside is None else sample(flow, pixel_grid(*flow.shape[:2]) - aside)
 
 
 def other_opinions(grey0: GreyPicture, grey1: GreyPicture) -> list[FlowArray]:

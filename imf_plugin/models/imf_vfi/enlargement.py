@@ -39,18 +39,21 @@ def enlarged(
         bend: ``[B, 2, H, W]``, likewise.
         found: What the network said of the same, halved.
     """
-    flows = flows_to_keyframes(motion, bend, timesteps)
     small_bend = None if bend is None else halved_flow(bend)
     start = flows_to_keyframes(halved_flow(motion[:, :2]), small_bend, timesteps)[0]
-    flows[0] = flows[0] + 2 * doubled(found.flows - start)
-    first, *others = flows
-    weights = doubled(found.weights)
-    made = (
-        warp_cubic(planes0, first[:, :2]) * weights[:, 0:1]
-        + warp_cubic(planes1, first[:, 2:]) * weights[:, 1:2]
-        + weighted((planes0, planes1), weights[:, 2:4])
-    )
-    for number, other in enumerate(others, start=2):
-        made += warp_cubic(planes0, other[:, :2]) * weights[:, 2 * number : 2 * number + 1]
-        made += warp_cubic(planes1, other[:, 2:]) * weights[:, 2 * number + 1 : 2 * number + 2]
-    return torch.as_tensor(made)
+    correction, weights = 2 * doubled(found.flows - start), doubled(found.weights)
+    made = torch.empty_like(planes0)
+    height = planes0.shape[2]
+    step = _BAND_ROWS if planes0.device.type == "cpu" else height
+    for top in range(0, height, step):
+        band = (..., slice(top, top + step), slice(None))
+        flows = flows_to_keyframes(motion[band], None if bend is None else bend[band], timesteps)
+        flows[0] = flows[0] + correction[band]
+        candidates = [planes0[band], planes1[band]]
+        for place, flow in zip((0, *range(4, 2 * len(flows) + 2, 2)), flows, strict=True):
+            candidates[place:place] = [
+                warp_cubic(planes0, flow[:, :2], top),
+                warp_cubic(planes1, flow[:, 2:], top),
+            ]
+        made[band] = weighted(candidates, weights[band])
+    return made

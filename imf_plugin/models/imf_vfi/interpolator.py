@@ -7,6 +7,7 @@ together at full size, see `enlargement`, extra channels as the colours are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -27,7 +28,7 @@ from imf_plugin.models.base import (
 from imf_plugin.models.flow.bending import Bend
 from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
-from imf_plugin.models.flow.opinions import bent_opinions, opinions_at, other_opinions
+from imf_plugin.models.flow.opinions import moved_aside, other_opinions
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
 from imf_plugin.models.imf_vfi.layers import doubled, halved
@@ -35,7 +36,7 @@ from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
 from imf_plugin.models.pairs import PairCache
-from imf_plugin.motion.flow import FlowArray
+from imf_plugin.motion.flow import FlowArray, flow_at
 
 CACHED_PAIRS = 6
 """Pairs whose classical flow is kept: the current one and both beside it, for two threads."""
@@ -199,14 +200,20 @@ class ImfVfiInterpolator:
         """
         if self.network.matcher is not None:
             return self._matched(before, after, values), None
-        opinions = self._opinions.get(before, after)
-        moved = [
-            bent_opinions(opinions_at(flow, value), bend, value)
-            for flow, bend in zip(opinions, bends, strict=True)
-            for value in values
-        ]
-        motion = self._planes([motion for motion, _ in moved])
-        return motion, self._planes([bend for _, bend in moved]) if any(bends) else None
+        items = list(zip(self._opinions.get(before, after), bends, strict=True))
+        _, _, *size = before.features.planes.shape
+        rows = len(items) * len(values)
+        motion = torch.empty(rows, 2 * self.network.config.opinions, *size)
+        aside = torch.zeros(rows, 2, *size) if any(bends) else None
+        for row, ((opinions, bend), value) in enumerate(product(items, values)):
+            moved = None if bend is None else bend.at(value, opinions[0].shape[1::-1])
+            # One at a time: all of them side by side, twice over, was half of the memory.
+            for number, opinion in enumerate(opinions):
+                flow = moved_aside(flow_at(opinion, value), moved)
+                motion[row, 2 * number : 2 * number + 2] = _planes(flow)
+            if aside is not None and moved is not None:
+                aside[row] = _planes(moved)
+        return motion.to(self.device), None if aside is None else aside.to(self.device)
 
     def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
         """Return the motion that the network finds by itself, ``[B * T, 2, H, W]``."""
@@ -216,23 +223,19 @@ class ImfVfiInterpolator:
         # It was found at half the size.
         return 2 * doubled(motion_at(PairMotion(**grown), times))
 
-    def _planes(self, flows: list[FlowArray]) -> Tensor:
-        return _padded(torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(self.device))
-
     def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotion:
         with self._autocast():
             found = self.network.match(before.features.state, after.features.state)
         assert found is not None
         return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
 
-    def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[FlowArray]:
+    def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[list[FlowArray]]:
         middles = self._flows.get(before, after)
         if self.network.config.opinions == 1:
-            return middles
+            return [[middle] for middle in middles]
         greys = zip(before.features.greys, after.features.greys, strict=True)
         return [
-            np.concatenate([middle, *other_opinions(*pair)], axis=-1)
-            for middle, pair in zip(middles, greys, strict=True)
+            [middle, *other_opinions(*pair)] for middle, pair in zip(middles, greys, strict=True)
         ]
 
     def _autocast(self) -> torch.autocast:
@@ -295,7 +298,8 @@ def _descriptor(name: str, card: Card) -> ModelDescriptor:
         minimum_size_px=1,
         tile_overlap_px=96,
         context=4 if classical else 2,
-        bytes_per_pixel=700,
+        bytes_per_pixel=340,
+        tiles=not classical,
         revision=f"{card.sha256[:12]}-{DECODING}",
         details={**card.details, "SHA-256 of the weights": card.sha256},
     )
@@ -315,6 +319,11 @@ def _padded(planes: Tensor) -> Tensor:
 
 def _repeated(planes: Tensor, times: int) -> Tensor:
     return planes if times == 1 else planes.repeat_interleave(times, 0)
+
+
+def _planes(flow: FlowArray) -> Tensor:
+    """Return a flow ``[H, W, 2]`` as planes, padded."""
+    return _padded(torch.from_numpy(flow).permute(2, 0, 1)[None])[0]
 
 
 def _grey(frame: Tensor) -> GreyPicture:

@@ -130,20 +130,21 @@ def per_item(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like.dtype).view(-1, 1, 1, 1).expand(-1, 1, *like.shape[2:])
 
 
-def warp_cubic(pictures: Tensor, flow: Tensor) -> Tensor:
+def warp_cubic(pictures: Tensor, flow: Tensor, top: int = 0) -> Tensor:
     """Look pictures up at their pixels plus ``flow``, bicubic, borders repeated.
 
     For the frames themselves, which bilinear lookup would soften; features use `imf_kernels.warp`.
 
     Args:
         pictures: ``[B, C, H, W]``.
-        flow: ``[B, 2, H, W]``, pixels, x then y.
+        flow: ``[B, 2, h, W]``, pixels, x then y, for all rows or some.
+        top: The row that the flow begins at.
     """
     if pictures.device.type == "cpu" and not torch.is_grad_enabled():
-        return _warped_by_opencv(pictures, flow)
+        return _warped_by_opencv(pictures, flow, top)
     height, width = pictures.shape[2:]
     x = torch.arange(width, device=flow.device, dtype=flow.dtype)
-    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    y = torch.arange(top, top + flow.shape[2], device=flow.device, dtype=flow.dtype)[:, None]
     # Positions with align_corners=False, which has no division by zero for a single pixel.
     grid = torch.stack(
         [(2 * (flow[:, 0] + x) + 1) / width - 1, (2 * (flow[:, 1] + y) + 1) / height - 1], dim=-1
@@ -157,10 +158,11 @@ def warp_cubic(pictures: Tensor, flow: Tensor) -> Tensor:
     )
 
 
-def _warped_by_opencv(pictures: Tensor, flow: Tensor) -> Tensor:
+def _warped_by_opencv(pictures: Tensor, flow: Tensor, top: int) -> Tensor:
     """The same to 1/32 px, in half the time."""
-    made = np.empty(pictures.shape, np.float32)
-    grid = pixel_grid(pictures.shape[2], pictures.shape[3])
+    made = np.empty((*pictures.shape[:2], *flow.shape[2:]), np.float32)
+    grid = pixel_grid(*flow.shape[2:])
+    grid[..., 1] += top
     for picture, motion, target in zip(pictures, flow, made, strict=True):
         positions = grid + motion.float().permute(1, 2, 0).numpy()
         for plane, into in zip(picture.float().numpy(), target, strict=True):

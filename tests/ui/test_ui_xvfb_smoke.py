@@ -69,6 +69,8 @@ class Desk:
         self.start("Xvfb", f":{number}", "-screen", "0", screen, "-nolisten", "tcp")
         until(lambda: Path(f"/tmp/.X11-unix/X{number}").exists())
         self.start("openbox")
+        # Only a window manager says how many desktops there are.
+        until(lambda: self.do("get_num_desktops"))
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         name = Path(command[0]).name
@@ -83,6 +85,16 @@ class Desk:
             ["xdotool", *words], env=self.environment, capture_output=True, text=True, check=False
         )
         return done.stdout.strip()
+
+    def activate(self, window: str) -> None:
+        """Give a window the keyboard, however long the window manager takes to do so."""
+
+        def active() -> bool:
+            self.do("windowactivate", window)
+            time.sleep(0.2)
+            return self.do("getactivewindow") == window == self.do("getwindowfocus")
+
+        until(active)
 
     def key(self, *keys: str) -> None:
         for key in keys:
@@ -159,7 +171,7 @@ def test_journey_29_the_first_five_minutes_in_a_real_window(
     )
     window = until(lambda: desk.do("search", "--onlyvisible", "--name", "clip.*imf"))
     window = window.split()[0]
-    desk.do("windowactivate", "--sync", window)
+    desk.activate(window)
     desk.do("windowmove", window, "0", "0")
     desk.do("windowsize", "--sync", window, str(WIDTH), str(HEIGHT))
     start, middle = 120, 500

@@ -12,12 +12,13 @@ import pytest
 
 from imf_plugin.cli.main import build_parser
 from imf_plugin.cli.options import read_render_options, read_retime
+from imf_plugin.models.registry import DEFAULT_MODEL
 from imf_plugin.timeline.curve import Curve, TimeKey, parse_curve
 from imf_plugin.timeline.plan import make_frames
 from imf_plugin.timeline.timemap import SourceTiming, along_curve
 from imf_ui.model.curve import identity_curve
 from imf_ui.model.document import Clip, CutSettings, Document, Marks, MediaRef, RenderSettings
-from imf_ui.model.exporting import cli_line, comfy_workflow, vapoursynth_script
+from imf_ui.model.exporting import USUAL_MODEL, cli_line, comfy_workflow, vapoursynth_script
 from imf_ui.model.presets import apply_preset, preset_named
 from imf_ui.model.schedule import Schedule, planner_for
 from imf_ui.model.timebase import ticks_of
@@ -135,6 +136,19 @@ def test_the_comfyui_workflow_holds_the_editors_frames(preset: str) -> None:
     assert frames_along(curve) == frames_of(clip)
     links = [value for node in workflow.values() for value in node["inputs"].values()]
     assert all(link[0] in workflow for link in links if isinstance(link, list))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "automatic", "named"),
+    [("flow", "imf-vfi-lite", "flow"), ("auto", "flow", "flow"), ("auto", "", "imf-vfi-lite")],
+)
+def test_the_comfyui_workflow_names_the_model_that_makes_the_editors_frames(
+    chosen: str, automatic: str, named: str
+) -> None:
+    clip = a_clip("slow_half", render=RenderSettings(model=chosen))
+    text = comfy_workflow(Document(clips=(clip,), active="c"), clip, automatic)
+    assert json.loads(text)["2"]["inputs"]["model_name"] == f"builtin/{named}"
+    assert USUAL_MODEL == DEFAULT_MODEL
 
 
 def test_a_workflow_that_would_be_too_long_says_so() -> None:

@@ -53,7 +53,7 @@ class WindowJobs(QObject):
         texts = {
             "cli": cli_line(document, clip),
             "vpy": vapoursynth_script(document, clip),
-            "comfy": comfy_workflow(document, clip),
+            "comfy": comfy_workflow(document, clip, self._services.worker.automatic_model),
         }
         dialog = ExportDialog(clip, self._count(clip), texts, self._window)
         self.dialog = dialog

@@ -16,6 +16,9 @@ from imf_ui.model.timebase import TICKS_PER_SECOND, seconds_of, ticks_of
 
 MOST_KEYFRAMES = 20_000
 
+USUAL_MODEL = "imf-vfi-lite"
+"""The engine's default, whose registry would bring PyTorch into the window's process."""
+
 
 def curve_text(curve: Curve) -> str:
     """Return a curve as a file that ``imf retime --curve`` reads."""
@@ -100,20 +103,29 @@ def vapoursynth_script(document: Document, clip: Clip) -> str:
     )
 
 
-def comfy_workflow(document: Document, clip: Clip) -> str:
+def comfy_workflow(document: Document, clip: Clip, automatic: str = "") -> str:
     """Return a ComfyUI workflow (API format) that renders a clip as the editor would.
+
+    Args:
+        document: Where the clip lies.
+        clip: What to render.
+        automatic: What the method "Automatic" stands for on this machine, where that is known:
+            ComfyUI's loader wants a name.
 
     Raises:
         ValueError: If the result is too long to be written down frame by frame.
     """
     rate = clip.output_rate
+    model = clip.render.model
+    if model == "auto":
+        model = automatic or USUAL_MODEL
     cuts = clip.cuts.manual
     searches = clip.cuts.find if cuts is None else bool(cuts)
     workflow = {
         "1": {"class_type": "LoadVideo", "inputs": {"file": Path(clip.media.path).name}},
         "2": {
             "class_type": "IMF_LoadModel",
-            "inputs": {"model_name": f"builtin/{_model(clip)}", "precision": clip.render.precision},
+            "inputs": {"model_name": f"builtin/{model}", "precision": clip.render.precision},
         },
         "3": {
             "class_type": "IMF_VideoSpeedRamp",
@@ -167,7 +179,3 @@ def keyframe_text(curve: SpeedCurve, rate: Fraction, source_duration: int) -> st
     end = seconds_of(curve.duration)
     pairs.append(f"{end}s:{stretches[-1].source_time(end)}")
     return ", ".join(pairs)
-
-
-def _model(clip: Clip) -> str:
-    return "flow" if clip.render.model == "auto" else clip.render.model

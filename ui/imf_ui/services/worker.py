@@ -53,6 +53,7 @@ class WorkerClient(QObject):
         self.device = "cpu"
         self.device_words = ""
         self.models: list[str] = []
+        self.automatic_model = ""
         self.retargeters: list[str] = []
         self._pulse = QTimer(self)
         self._pulse.setSingleShot(True)
@@ -200,6 +201,7 @@ class WorkerClient(QObject):
             self.is_warm, self._failures = True, 0
             self.device, self.device_words = event["device"], event["words"]
             self.models, self.retargeters = event["models"], event["retargeters"]
+            self.automatic_model = event["auto"]
             self._set_state("busy" if self._pending else "ready")
             self.ready.emit()
             return

@@ -83,15 +83,24 @@ class Worker:
             import torch
 
             from imf_plugin.engine.session import open_session
-            from imf_plugin.models.registry import model_names, retargeter_names
+            from imf_plugin.models.registry import model_names, resolve_name, retargeter_names
 
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             device = open_session().device
             words = torch.cuda.get_device_name(device) if device != "cpu" else "CPU"
             models, retargeters = model_names(), retargeter_names()
+            chosen = resolve_name("auto")
         else:
             device, words, models, retargeters = "cpu", "CPU (test engine)", ["flow"], ["transport"]
-        self.send("ready", device=device, words=words, models=models, retargeters=retargeters)
+            chosen = "flow"
+        self.send(
+            "ready",
+            device=device,
+            words=words,
+            models=models,
+            retargeters=retargeters,
+            auto=chosen,
+        )
 
     def _read(self) -> None:
         for line in sys.stdin:

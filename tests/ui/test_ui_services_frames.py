@@ -1,5 +1,6 @@
 """Frames on their way to the viewer: exact reads, a bounded cache, previews, the player."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -431,3 +432,46 @@ def test_what_comes_too_late_is_dropped_and_counted(opened: Build) -> None:
     player.tick()
     assert wanted == [25]
     assert player.dropped == 24
+
+
+def test_a_frame_that_is_a_little_late_is_shown_and_the_next_ones_catch_up(opened: Build) -> None:
+    player, clock, wanted = player_with(opened(count=100, rate=F(60)))
+    player.play()
+    clock.advance(0.055)
+    for _ in range(4):
+        player.tick()
+        clock.advance(0.008)
+    assert wanted == [1, 2, 3, 4]
+    assert player.dropped == 0
+
+
+def test_a_little_late_at_the_end_still_shows_every_frame(opened: Build) -> None:
+    player, clock, wanted = player_with(opened(count=10, rate=F(60)))
+    player.play()
+    run(player, clock, 7 / 60 + 0.001)
+    clock.advance(0.05)
+    for _ in range(3):
+        player.tick()
+    assert (wanted, player.rate) == ([*range(1, 10)], 0)
+
+
+def test_while_playing_nothing_older_is_searched_for_garbage(opened: Build) -> None:
+    player = opened(count=100).player
+    known = len(gc.get_objects())
+    player.play()
+    player.play(2.0)
+    assert len(gc.get_objects()) < known / 10
+    player.pause()
+    assert len(gc.get_objects()) > known / 2
+
+
+def test_a_program_that_froze_its_objects_itself_keeps_them_frozen(opened: Build) -> None:
+    player = opened(count=100).player
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        player.play()
+        player.pause()
+        assert gc.get_freeze_count() > frozen / 2
+    finally:
+        gc.unfreeze()

@@ -24,6 +24,7 @@ from imf_ui.services.preview import PreviewScheduler
 from imf_ui.services.retarget import RetargetService
 from imf_ui.services.session import Session
 from imf_ui.services.settings import Settings
+from imf_ui.services.steady import SteadyPlaying
 from imf_ui.services.worker import WorkerClient
 
 _THUMBNAILS, _THUMBNAIL_PX = 12, 54
@@ -75,6 +76,7 @@ class Services(QObject):
         self.render_worker = WorkerClient(engine=engine, nice=10, parent=self)
         self.preview = PreviewScheduler(self.session, self.media, self.cache, self.worker, self)
         self.player = Player(self.session, clock, self)
+        self._steady = SteadyPlaying(self.player, self)
         self.sound = Sound(self.session, self.media, self.player, parent=self)
         self.queue = RenderQueue(self.home, self.render_worker, self)
         self.retarget = RetargetService(self.media, self.worker, self)

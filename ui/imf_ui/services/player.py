@@ -11,6 +11,9 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from imf_ui.services.session import Session
 
 FASTEST = 8.0
+_MOST_LATE_SECONDS = 0.04
+"""A frame that is later than this is skipped; a little late, it is shown, and the next ones follow
+sooner. Neither eye nor ear notices so little."""
 
 
 class Clock(Protocol):
@@ -153,7 +156,8 @@ class Player(QObject):
             return
         since, start = self._began
         moved = (self._clock.now() - since) * float(schedule.rate) * abs(self._rate)
-        number = start + int(moved + 1e-6) * (1 if self._rate > 0 else -1)
+        due = start + int(moved + 1e-6) * (1 if self._rate > 0 else -1)
+        number = self._next_unless_late(due, moved)
         first, last = self._span()
         if start < first or start > last:
             first, last = 0, schedule.count - 1
@@ -164,6 +168,16 @@ class Player(QObject):
             self.dropped += max(abs(number - self._position) - max(round(abs(self._rate)), 1), 0)
             self._position = number
             self.frameWanted.emit(number)
+
+    def _next_unless_late(self, due: int, moved: float) -> int:
+        """Return the frame after the last one where it may still be shown, else the one due."""
+        schedule, direction = self._session.schedule(), 1 if self._rate > 0 else -1
+        following = self._position + direction
+        if schedule is None or abs(self._rate) > 1 or (due - following) * direction <= 0:
+            return due
+        late = moved - abs(following - self._began[1])
+        limit = _MOST_LATE_SECONDS * float(schedule.rate) * abs(self._rate)
+        return following if late <= limit else due
 
     def _reach_end(self, first: int, last: int) -> None:
         forwards = self._rate > 0

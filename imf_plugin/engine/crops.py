@@ -1,4 +1,4 @@
-"""Squares cut from pictures for models of a fixed size, and pasted back."""
+"""Parts cut from pictures, or pictures padded to a part that reaches beyond, and pasted back."""
 
 from dataclasses import dataclass
 
@@ -9,44 +9,80 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 FEATHER = 0.06
-"""Width of the soft border of a pasted square, as a share of its side."""
+"""Width of the soft border of a pasted part, as a share of its side."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Square:
-    """A square part of a picture, in pixels."""
+class Part:
+    """A rectangle over a picture, in its pixels; it may reach beyond the picture."""
 
     left: int
     top: int
-    side: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
 
     def __str__(self) -> str:
         """Return it for people."""
-        return f"{self.side}x{self.side} at {self.left},{self.top}"
+        return f"{self.width}x{self.height} at {self.left},{self.top}"
 
 
-def centred_square(height: int, width: int) -> Square:
+def centred_part(picture: tuple[int, int], size: tuple[int, int]) -> Part:
+    """Return the part of a size that lies in the middle of a picture, both width and height."""
+    return Part(
+        left=(picture[0] - size[0]) // 2,
+        top=(picture[1] - size[1]) // 2,
+        width=size[0],
+        height=size[1],
+    )
+
+
+def centred_square(height: int, width: int) -> Part:
     """Return the largest square in the middle of a picture."""
     side = min(height, width)
-    return Square(left=(width - side) // 2, top=(height - side) // 2, side=side)
+    return centred_part((width, height), (side, side))
 
 
-def cut(pictures: Tensor, square: Square, side_px: int) -> Tensor:
-    """Return the square of ``[..., C, H, W]`` pictures, resized to ``[..., C, side, side]``."""
-    part = pictures[
-        ...,
-        square.top : square.top + square.side,
-        square.left : square.left + square.side,
-    ]
-    return resize(part, (side_px, side_px))
+def cut(pictures: Tensor, part: Part, size: tuple[int, int] | None = None) -> Tensor:
+    """Return a part of ``[..., C, H, W]`` pictures, resized to ``size`` (height, width) if given.
+
+    Where the part reaches beyond the picture the picture's edge is repeated.
+    """
+    height, width = pictures.shape[-2:]
+    rows, columns = (
+        torch.arange(start, start + length).clamp(0, whole - 1).to(pictures.device)
+        for start, length, whole in (
+            (part.top, part.height, height),
+            (part.left, part.width, width),
+        )
+    )
+    inside = pictures[..., rows[:, None], columns]
+    return inside if size is None else resize(inside, size)
 
 
-def paste(picture: Tensor, patch: Tensor, square: Square) -> Tensor:
-    """Return ``[C, H, W]`` with a patch ``[C, s, s]`` laid softly into its square."""
+def paste(picture: Tensor, patch: Tensor, part: Part) -> Tensor:
+    """Return ``[C, H, W]`` with a patch ``[C, h, w]`` laid into its part.
+
+    It is laid softly along those edges that have some of the picture beyond them; what reaches
+    beyond the picture is left out.
+    """
+    height, width = picture.shape[1:]
     made = picture.clone()
-    target = made[:, square.top : square.top + square.side, square.left : square.left + square.side]
-    weight = border_weight(square.side, square.side).to(picture)
-    target += weight * (resize(patch, (square.side, square.side)) - target)
+    left, top = max(0, part.left), max(0, part.top)
+    right, bottom = min(width, part.left + part.width), min(height, part.top + part.height)
+    target = made[:, top:bottom, left:right]
+    shown = resize(patch, (part.height, part.width))[
+        :, top - part.top : bottom - part.top, left - part.left : right - part.left
+    ]
+    weight = torch.minimum(
+        _soft_ends(bottom - top, starts=top > 0, ends=bottom < height)[:, None],
+        _soft_ends(right - left, starts=left > 0, ends=right < width)[None],
+    ).to(picture)
+    target += weight * (shown - target)
     return made
 
 
@@ -54,6 +90,16 @@ def border_weight(height: int, width: int) -> Tensor:
     """Return ``[H, W]`` weights: 1 inside, falling smoothly to 0 at the border."""
     rows, columns = (_ramp(length) for length in (height, width))
     return torch.from_numpy(np.minimum(rows[:, None], columns[None]).astype(np.float32))
+
+
+def _soft_ends(length: int, *, starts: bool, ends: bool) -> Tensor:
+    """Return weights that rise from 0 at the start, and fall to it at the end, where asked."""
+    ramp, half = _ramp(length), length // 2
+    if not starts:
+        ramp[:half] = 1
+    if not ends:
+        ramp[half:] = 1
+    return torch.from_numpy(ramp.astype(np.float32))
 
 
 def _ramp(length: int) -> NDArray[np.float64]:

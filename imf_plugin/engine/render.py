@@ -40,6 +40,8 @@ class RenderResult:
     """How long this run took."""
     warnings: tuple[str, ...] = ()
     """Things the user should know."""
+    notes: tuple[str, ...] = ()
+    """What was chosen for the user, such as the part of a picture that was used."""
 
 
 def check_request(source: Path | str, output: Path, options: RenderOptions) -> None:

@@ -132,7 +132,8 @@ def retarget(
         digest = fingerprint(reader.info.path)
         meter = ProgressMeter("render", reader.info.frame_count, progress)
         counted = "" if mode == "absolute" else f"motion counted from frame {anchor_number}"
-        meter.note(", ".join(part for part in (counted, retargeting.note) if part))
+        note = ", ".join(part for part in (counted, retargeting.note) if part)
+        meter.note(note)
         asked = repr((mode, anchor_number, strength, picture_digest(where), keep_background))
         job = RetargetJob(
             retargeting=retargeting,
@@ -143,6 +144,7 @@ def retarget(
             model=_identity(used),
             request=asked,
             smooth=smooth,
+            note=note,
         )
         return render_retarget(job, output, settings, progress=progress, cancel=cancel)
 
@@ -295,12 +297,14 @@ def render_track(
         picture,
         header.anchor_token,
         picture_of(header.anchor_jpeg),
+        driving_size=header.driving_size,
         mode=mode,
         strength=strength,
         mask=where,
         keep_background=keep_background,
     )
-    ProgressMeter("render", tokens.count, progress).note(retargeting.note)
+    if retargeting.note:
+        ProgressMeter("render", tokens.count, progress).note(retargeting.note)
     info = _track_info(header, tokens.count, picture)
     job = RetargetJob(
         retargeting=retargeting,
@@ -311,6 +315,7 @@ def render_track(
         model=_identity(used),
         request=repr((mode, strength, picture_digest(where), keep_background)),
         smooth=smooth,
+        note=retargeting.note,
     )
     return render_retarget(job, output, settings, progress=progress, cancel=cancel)
 

@@ -68,6 +68,8 @@ class RetargetJob:
     """Everything else that decides the pixels."""
     smooth: int = 0
     """Frames to either side over which tokens are smoothed."""
+    note: str = ""
+    """How reference and driving were matched, for people to read."""
 
 
 def render_retarget(
@@ -132,6 +134,7 @@ def render_retarget(
         rendered=todo,
         seconds=time.monotonic() - started,
         warnings=(*settings.warnings, *warnings),
+        notes=(job.note,) if job.note else (),
     )
 
 

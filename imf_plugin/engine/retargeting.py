@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imf_plugin.engine.crops import Square, border_weight, centred_square, cut, paste
+from imf_plugin.engine.crops import Part, border_weight, centred_square, cut, paste
+from imf_plugin.engine.framing import Framing, aligned, equal_heights, squares
 from imf_plugin.engine.layers import plate_behind
 from imf_plugin.errors import PlanError
 from imf_plugin.models.retargeting import (
@@ -55,6 +56,7 @@ class Retargeting:
         mask: ``[H, W]`` in 0..1, where the picture may change; everywhere when None. A model that
             aligns moves what is masked in front of the rest, and makes up what lay behind it.
         keep_background: Whether the picture's border stays as it is.
+        driving_size: Width and height of the driving frames; the anchor's when None.
 
     Raises:
         PlanError: If mode, strength or mask make no sense.
@@ -71,12 +73,15 @@ class Retargeting:
         strength: float = 1.0,
         mask: Tensor | None = None,
         keep_background: bool = False,
+        driving_size: tuple[int, int] | None = None,
     ) -> None:
         check_request(mode, strength)
         self._model = model
         self._strength = strength
         self._whole = check_picture(reference, "a reference")
-        self._square = _square_for(model, reference)
+        if anchor is not None and driving_size is None:
+            driving_size = _size(check_picture(anchor, "an anchor"))
+        self._framing, self._part = _laid(model, driving_size, _size(reference))
         inner = self._inside(reference)
         self._anchor: Tensor | None
         if anchor is None or (mode == "absolute" and not isinstance(model, PosingRetargeter)):
@@ -92,6 +97,8 @@ class Retargeting:
                 self._state = model.encode_reference(inner, self._anchor)
             self._anchor_token = model.encode_tokens(self._anchor[None], self._anchor)[0]
         self._own_token = model.reference_token(self._state)
+        if driving_size and self._state.driving_box:
+            self._framing = aligned(driving_size, _size(reference), self._state.driving_box)
         self._weight = self._where_to_change(mask, keep_background)
         self._subject: ReferenceState | None = None
         if mask is not None and isinstance(model, PosingRetargeter):
@@ -114,6 +121,7 @@ class Retargeting:
         strength: float = 1.0,
         mask: Tensor | None = None,
         keep_background: bool = False,
+        driving_size: tuple[int, int] | None = None,
     ) -> "Retargeting":
         """Return a retargeting by stored tokens.
 
@@ -126,6 +134,8 @@ class Retargeting:
             strength: See `Retargeting`.
             mask: See `Retargeting`.
             keep_background: See `Retargeting`.
+            driving_size: Width and height of the frames that the tokens were made from; the
+                anchor's shape when None.
         """
         aligns = isinstance(model, PosingRetargeter)
         made = cls(
@@ -136,16 +146,22 @@ class Retargeting:
             strength=strength,
             mask=mask,
             keep_background=keep_background,
+            driving_size=driving_size,
         )
         if aligns or mode == "relative":
             made._anchor_token = anchor_token
         return made
 
     @property
+    def framing(self) -> Framing | None:
+        """Which part of the driving frame moves which part of the reference; None if unknown."""
+        return self._framing
+
+    @property
     def note(self) -> str:
         """How reference and driving were matched and cropped, for people to read."""
-        cropped = f"moved within {self._square}" if self._square else ""
-        return ", ".join(part for part in (self._state.note, cropped) if part)
+        laid = str(self._framing) if self._framing else ""
+        return ", ".join(part for part in (self._state.note, laid) if part)
 
     def tokens(self, frames: Tensor) -> Tensor:
         """Return the tokens of driving frames ``[T, 3, h, w]``, ``[T, *token_shape]``."""
@@ -155,8 +171,8 @@ class Retargeting:
         """Play tokens on the reference; returns ``[T, 3, H, W]`` of the reference's full size."""
         moved = self._own_token + self._strength * (tokens - self._anchor_token)
         made = self._model.render(self._state, moved)
-        if self._square:
-            made = torch.stack([paste(self._whole, patch, self._square) for patch in made])
+        if self._part:
+            made = torch.stack([paste(self._whole, patch, self._part) for patch in made])
         if self._subject is not None:
             shown = self._model.render(self._subject, moved)[:, :1]
             front = torch.lerp(self._plate.expand_as(made), made, shown)
@@ -169,9 +185,10 @@ class Retargeting:
         return made
 
     def _inside(self, picture: Tensor) -> Tensor:
-        if self._square is None or self._model.size_px is None:
+        side = self._model.size_px
+        if self._part is None:
             return picture
-        return cut(picture, self._square, self._model.size_px)
+        return cut(picture, self._part, (side, side) if side else None)
 
     def _where_to_change(self, mask: Tensor | None, keep_background: bool) -> Tensor | None:
         height, width = self._whole.shape[1:]
@@ -211,22 +228,40 @@ def likeness(reference: Tensor, frame: Tensor) -> float:
 def _outline(picture: Tensor) -> Plane:
     height, width = picture.shape[1:]
     square = centred_square(height, width)
-    grey = cut(picture.mean(0), square, _ANCHOR_SIDE_PX).numpy().astype(np.float32)
+    side = _ANCHOR_SIDE_PX
+    grey = cut(picture.mean(0), square, (side, side)).numpy().astype(np.float32)
     grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
     slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     spread = float(slope.std())
     return np.asarray((slope - slope.mean()) / (spread or 1.0), np.float32)
 
 
-def _square_for(model: Retargeter, picture: Tensor) -> Square | None:
-    return None if model.size_px is None else centred_square(*picture.shape[1:])
+def _laid(
+    model: Retargeter, driving: tuple[int, int] | None, reference: tuple[int, int]
+) -> tuple[Framing | None, Part | None]:
+    """Return how the two are laid over each other, and the part of the reference that is read.
+
+    The part is None where the whole is read, as a model does that aligns the two by itself.
+    """
+    if model.size_px is not None:
+        framing = squares(driving or reference, reference)
+        return framing if driving else None, framing.moved
+    if driving is None or isinstance(model, PosingRetargeter):
+        return None, None
+    framing, part = equal_heights(driving, reference)
+    return framing, None if part.size == reference else part
+
+
+def _size(picture: Tensor) -> tuple[int, int]:
+    return picture.shape[2], picture.shape[1]
 
 
 def _inside(model: Retargeter, pictures: Tensor) -> Tensor:
     """Return the part of driving pictures ``[..., 3, h, w]`` that the model looks at."""
     if model.size_px is None:
         return pictures
-    return cut(pictures, centred_square(*pictures.shape[-2:]), model.size_px)
+    side = model.size_px
+    return cut(pictures, centred_square(*pictures.shape[-2:]), (side, side))
 
 
 def _feathered(

@@ -26,6 +26,9 @@ class ReferenceState:
     """Whatever the model wants to keep; opaque to everyone else."""
     note: str = ""
     """How the picture was matched to the anchor, for people to read; may be empty."""
+    driving_box: tuple[float, float, float, float] | None = None
+    """Where the driving frame lies over the picture: left, top, right and bottom in its pixels, for
+    a model that aligns the two; None for one that reads the whole of both."""
 
 
 @runtime_checkable

@@ -46,6 +46,14 @@ class TrackHeader:
         """Shape of one token."""
         return tuple(self.anchor_token.shape)
 
+    @property
+    def driving_size(self) -> tuple[int, int] | None:
+        """Width and height of the frames that were encoded; None if the track does not say."""
+        sides = self.notes.get("size", "").split("x")
+        if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+            return None
+        return int(sides[0]), int(sides[1])
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenTrack(TrackHeader):

@@ -32,6 +32,19 @@ def test_retarget_writes_beside_the_reference_and_says_what_it_chose(
         assert (made.info.width, made.info.height, made.info.frame_count) == (80, 64, 6)
 
 
+def test_pictures_of_another_aspect_are_moved_and_one_line_says_what_was_used(
+    make_clip: Maker, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = make_clip(width=128, height=48)
+    command = ["retarget", str(picture), str(clip), "--model", "latent-motion", "--anchor", "0"]
+    assert main([*command, "-o", str(tmp_path / "out.mp4")]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "driving 128x48" in line]
+    assert len(lines) == 1
+    assert "middle 60x48 used, the reference 80x64 was padded to 171x64" in lines[0]
+    assert main([*command, "-o", str(tmp_path / "again.mp4"), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_tokens_are_encoded_edited_described_and_played(
     make_clip: Maker, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -254,6 +254,7 @@ class DecodeTokens(io.ComfyNode):
                 rgb_of(reference, 0),
                 tokens.anchor_token,
                 picture_of(tokens.anchor_jpeg),
+                driving_size=tokens.driving_size,
             )
             return io.NodeOutput(play(moving, tokens.tokens, reference))
 

@@ -43,7 +43,8 @@ def encode_images(
     from imf_plugin.engine.retarget_sources import jpeg_of
     from imf_plugin.engine.retargeting import Retargeting
 
-    moving = encoder or Retargeting(model, frames(anchor), frames(anchor))
+    picture = frames(anchor)
+    moving = encoder or Retargeting(model, picture, picture)
     tokens = []
     for number in range(count):
         tokens.append(moving.tokens(frames(number)[None])[0].cpu())
@@ -55,8 +56,8 @@ def encode_images(
         model=model.descriptor.name,
         revision=model.descriptor.revision,
         source="images",
-        notes={"anchor": str(anchor)},
-        anchor_jpeg=jpeg_of(frames(anchor)) if isinstance(model, PosingRetargeter) else b"",
+        notes={"size": f"{picture.shape[2]}x{picture.shape[1]}", "anchor": str(anchor)},
+        anchor_jpeg=jpeg_of(picture) if isinstance(model, PosingRetargeter) else b"",
         directions=model.directions if isinstance(model, AdaptedRetargeter) else b"",
     )
 

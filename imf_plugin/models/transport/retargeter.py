@@ -167,7 +167,21 @@ def _state(
     features = _Reference(
         planes=_planes(image), source=source, place=place, driving_size=driving_size
     )
-    return ReferenceState(image=image, features=features, note=f"aligned by {source.kind}")
+    return ReferenceState(
+        image=image,
+        features=features,
+        note=f"aligned by {source.kind}",
+        driving_box=_box(place, driving_size),
+    )
+
+
+def _box(place: Alignment, driving_size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return the edges of the driving frame in reference pixels, upright if it is turned."""
+    right, bottom = driving_size[0] - 0.5, driving_size[1] - 0.5
+    corners = np.array([[-0.5, -0.5], [right, -0.5], [-0.5, bottom], [right, bottom]], np.float32)
+    placed = _moved(place.matrix, corners) + np.float32(0.5)
+    (left, top), (right, bottom) = placed.min(0).tolist(), placed.max(0).tolist()
+    return left, top, right, bottom
 
 
 def _planes(picture: Tensor) -> NDArray[np.float32]:

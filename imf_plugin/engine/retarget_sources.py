@@ -27,6 +27,7 @@ type Anchor = int | Literal["best"]
 
 LARGEST_REFERENCE_PIXELS = 64_000_000
 _ANCHOR_CANDIDATES = 48
+_LEAST_WHITE = 0.02
 LEARNED_FRAMES = 40
 """Frames, spread over a video, that a model adapts itself to."""
 _LEARNED_SIDE_PX = 512
@@ -62,13 +63,17 @@ def read_mask(path: Path, reference: Tensor) -> Tensor:
 
     Raises:
         UnreadableMedia: If it cannot be read.
-        PlanError: If its size is not the reference's.
+        PlanError: If its size is not the reference's, or nothing in it is white.
     """
     mask = to_tensor(read_image(path), "cpu")[:3].mean(0)
     if mask.shape != reference.shape[1:]:
         raise PlanError(
             f"the mask {path} is {mask.shape[1]}x{mask.shape[0]} and the reference is "
             f"{reference.shape[2]}x{reference.shape[1]}; give a mask of the reference's size"
+        )
+    if float(mask.max()) < _LEAST_WHITE:
+        raise PlanError(
+            f"the mask {path} is black everywhere, so nothing may move; paint white what may"
         )
     return mask
 

@@ -21,9 +21,9 @@ from imf_ui.model.ops import Macro, SetCurve, SetCuts, SetMarks, SetRender
 from imf_ui.services.app_services import Services
 from imf_ui.services.framecache import FrameCache, FrameKey, key_of, source_key
 from imf_ui.services.images import image_of_bgra
-from imf_ui.services.media import FrameWish
 from imf_ui.services.pictures import bgra_of
 from imf_ui.services.player import FakeClock, Player
+from imf_ui.services.reading import FrameWish
 
 F = Fraction
 type Wait = Callable[..., None]

@@ -24,8 +24,8 @@ from imf_ui.model.ops import SetCurve
 from imf_ui.model.presets import apply_preset, preset_named
 from imf_ui.services.app_services import Services
 from imf_ui.services.framecache import source_key
-from imf_ui.services.media import FrameWish
 from imf_ui.services.pictures import bgra_of
+from imf_ui.services.reading import FrameWish
 
 
 def _timed_read(made: Services, path: str, index: int) -> float:

@@ -13,7 +13,8 @@ from imf_ui.model.errors import Explained
 from imf_ui.panels.explaining import why_of
 from imf_ui.services.framecache import source_key
 from imf_ui.services.images import image_of_bgra
-from imf_ui.services.media import FrameWish, MediaService, OpenedMedia
+from imf_ui.services.media import MediaService, OpenedMedia
+from imf_ui.services.reading import FrameWish
 from imf_ui.widgets.frame_view import FrameView
 from imf_ui.widgets.parts import column, icon_button, label, push_button, row
 

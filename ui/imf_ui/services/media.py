@@ -3,9 +3,6 @@
 Every method returns at once; answers come as signals in the thread of the receiver.
 """
 
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +22,12 @@ from imf_ui.model.errors import explain_exception
 from imf_ui.model.timebase import ticks_of
 from imf_ui.services.framecache import FrameCache, source_key
 from imf_ui.services.pictures import bgra_of
+from imf_ui.services.reading import FrameWish, Readers, Reading, Tasks
 
-_MOST_READERS = 3
-_HASTE_SECONDS = 0.12
-"""Wishes that follow each other faster than this are a drag, not a look at each frame."""
-_REST_SECONDS = 0.08
-"""How long a hurried wish must stand before its frame is decoded exactly."""
+_REST_SECONDS = 0.02
+"""How long a hurried wish must stand before the decoder sets out for its very frame."""
+_STRIDE_FRAMES = 6
+"""How far it goes before it looks whether the wish is still the same."""
 _QUICK_FRAMES = 12
 """A frame so few after the last one, or after a keyframe, is decoded at once in any case."""
 
@@ -42,15 +39,6 @@ class OpenedMedia:
     ref: MediaRef
     timing: SourceTiming
     info: MediaInfo
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameWish:
-    """A frame that somebody wants."""
-
-    path: str
-    index: int
-    scale: int = 1
 
 
 class MediaService(QObject):
@@ -76,10 +64,10 @@ class MediaService(QObject):
         self.cache = cache
         self._known: dict[str, OpenedMedia] = {}
         self._listed: dict[str, Reader] = {}
-        self._scrub = _Reading("imf-scrub", self._read_or_stand_in, self._another_reader)
-        self._ahead = _Reading("imf-ahead", self._read, self._another_reader)
-        self._thumbs = _Tasks("imf-thumbs")
-        self._opening = _Tasks("imf-open")
+        self._scrub = Reading("imf-scrub", self._read_or_stand_in, self._another_reader)
+        self._ahead = Reading("imf-ahead", self._read, self._another_reader)
+        self._thumbs = Tasks("imf-thumbs")
+        self._opening = Tasks("imf-open")
 
     def media(self, path: str) -> OpenedMedia | None:
         """Return what is known about media that is open."""
@@ -147,32 +135,46 @@ class MediaService(QObject):
         listed = self._listed.get(path)
         return open_media(path) if listed is None else open_again(listed)
 
-    def _read_or_stand_in(self, readers: "_Readers", wish: FrameWish) -> None:
+    def _read_or_stand_in(self, readers: Readers, wish: FrameWish) -> None:
         """Read a frame; while the wish changes quickly, only the keyframe before it."""
-        stands_in = self._scrub.is_hurried and self._stand_in(readers, wish)
-        if not (stands_in and self._scrub.is_outdated_after(_REST_SECONDS)):
+        entry = self._stand_in(readers, wish) if self._scrub.is_hurried else None
+        if entry is None or self._comes_near(readers, wish, entry):
             self._read(readers, wish)
 
-    def _stand_in(self, readers: "_Readers", wish: FrameWish) -> bool:
-        """Show the keyframe before a frame if that is much quicker; say whether it was."""
+    def _comes_near(self, readers: Readers, wish: FrameWish, entry: int) -> bool:
+        """Decode from a stand-in towards the wish; False when it changed on the way."""
+        if self._scrub.is_outdated_after(_REST_SECONDS):
+            return False
+        for index in range(entry + _STRIDE_FRAMES, wish.index, _STRIDE_FRAMES):
+            try:
+                readers.get(wish.path).frame(index)
+            except (ImfError, OSError, IndexError, ValueError):
+                return True  # the frame itself will tell
+            readers.note(wish.path, index)
+            if self._scrub.is_outdated_after(0):
+                return False
+        return True
+
+    def _stand_in(self, readers: Readers, wish: FrameWish) -> int | None:
+        """Show the keyframe before a frame if that is much quicker; return its number."""
         identity = self.identity(wish.path)
         if source_key(identity, wish.index, wish.scale) in self.cache:
-            return False
+            return None
         try:
             reader, near = readers.get(wish.path), readers.last(wish.path)
             entry = reader.entry_before(wish.index)
             if 0 <= wish.index - max(near, entry) <= _QUICK_FRAMES:
-                return False
+                return None
             key = source_key(identity, entry, wish.scale)
             if key not in self.cache:
                 self.cache.put(key, bgra_of(reader.frame(entry).rgb(), wish.scale))
                 readers.note(wish.path, entry)
         except (ImfError, OSError, IndexError, ValueError):
-            return False  # the frame itself will tell
+            return None  # the frame itself will tell
         self.standInReady.emit(wish.path, wish.index, entry, wish.scale)
-        return True
+        return entry
 
-    def _read(self, readers: "_Readers", wish: FrameWish) -> None:
+    def _read(self, readers: Readers, wish: FrameWish) -> None:
         key = source_key(self.identity(wish.path), wish.index, wish.scale)
         if key not in self.cache:
             try:
@@ -228,158 +230,3 @@ def _describe(path: str, info: MediaInfo) -> OpenedMedia:
         has_audio=info.audio_streams > 0,
     )
     return OpenedMedia(ref=ref, timing=source_timing(info), info=info)
-
-
-class _Readers:
-    """A few open files of one thread."""
-
-    def __init__(self, open_reader: Callable[[str], Reader]) -> None:
-        self._open_reader = open_reader
-        self._open: OrderedDict[str, Reader] = OrderedDict()
-        self._last: dict[str, int] = {}
-
-    def last(self, path: str) -> int:
-        """Return the frame that was read last, -1 when there was none."""
-        return self._last.get(path, -1)
-
-    def note(self, path: str, index: int) -> None:
-        """Remember the frame that was read last."""
-        self._last[path] = index
-
-    def get(self, path: str) -> Reader:
-        if path not in self._open:
-            self._open[path] = self._open_reader(path)
-            while len(self._open) > _MOST_READERS:
-                self._open.popitem(last=False)[1].close()
-        self._open.move_to_end(path)
-        return self._open[path]
-
-    def close(self) -> None:
-        for reader in self._open.values():
-            reader.close()
-
-
-class _Reading:
-    """A thread that reads the wishes of everybody's latest list, in its order."""
-
-    def __init__(
-        self,
-        name: str,
-        read: Callable[[_Readers, FrameWish], None],
-        open_reader: Callable[[str], Reader],
-    ) -> None:
-        self._read = read
-        self._open_reader = open_reader
-        self._wishes: dict[str, list[FrameWish]] = {}
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._wished: dict[str, tuple[FrameWish, float]] = {}
-        self._wanter = ""
-        self._haste: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    @property
-    def is_hurried(self) -> bool:
-        """Whether the one whose wish is being read changed it shortly before."""
-        return self._wanter in self._haste
-
-    def is_outdated_after(self, seconds: float) -> bool:
-        """Wait for another wish of the same wanter; False when none comes in time."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self._wanter in self._wishes or self._stopped, timeout=seconds
-            )
-
-    def want(self, wishes: list[FrameWish], wanter: str = "") -> None:
-        with self._changed:
-            self._note_haste(wishes, wanter)
-            self._wishes.pop(wanter, None)
-            if wishes:
-                self._wishes[wanter] = wishes
-            self._changed.notify()
-
-    def _note_haste(self, wishes: list[FrameWish], wanter: str) -> None:
-        """Note whether a wish follows another one so soon that only a drag can be the cause."""
-        if not wishes:
-            return
-        before, at = self._wished.get(wanter, (None, 0.0))
-        now = time.monotonic()
-        if wishes[0] != before:
-            hurried = now - at < _HASTE_SECONDS
-            self._haste.add(wanter) if hurried else self._haste.discard(wanter)
-            self._wished[wanter] = (wishes[0], now)
-
-    def _next_wish(self) -> FrameWish:
-        """Take the first wish of the one who asked first and still waits."""
-        wanter, wishes = next(iter(self._wishes.items()))
-        self._wanter = wanter
-        wish = wishes.pop(0)
-        if not wishes:
-            del self._wishes[wanter]
-        return wish
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped, self._wishes = True, {}
-            self._changed.notify()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        readers = _Readers(self._open_reader)
-        while True:
-            with self._changed:
-                while not self._wishes and not self._stopped:
-                    self._changed.wait()
-                if self._stopped:
-                    break
-                wish = self._next_wish()
-            try:
-                self._read(readers, wish)
-            except RuntimeError:
-                break  # the window is gone, and its signals with it
-        readers.close()
-
-
-class _Tasks:
-    """A thread that carries out tasks one after another."""
-
-    def __init__(self, name: str) -> None:
-        self._tasks: list[Callable[[], None]] = []
-        self._changed = threading.Condition()
-        self._stopped = False
-        self.is_outdated = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def add(self, task: Callable[[], None]) -> None:
-        with self._changed:
-            self._tasks.append(task)
-            self._changed.notify()
-
-    def clear(self) -> None:
-        """Forget what was not begun, and let the task under way know that nobody waits."""
-        with self._changed:
-            self._tasks.clear()
-            self.is_outdated = True
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped, self.is_outdated = True, True
-            self._tasks.clear()
-            self._changed.notify()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._tasks and not self._stopped:
-                    self._changed.wait()
-                if self._stopped:
-                    return
-                task = self._tasks.pop(0)
-                self.is_outdated = False
-            try:
-                task()
-            except RuntimeError:
-                return

@@ -16,7 +16,8 @@ from imf_ui.model.schedule import Schedule
 from imf_ui.services.framecache import FrameCache, FrameKey, key_of, source_key
 from imf_ui.services.images import image_of_bgra
 from imf_ui.services.making import command_of
-from imf_ui.services.media import FrameWish, MediaService
+from imf_ui.services.media import MediaService
+from imf_ui.services.reading import FrameWish
 from imf_ui.services.session import Session
 from imf_ui.services.worker import WorkerClient
 

@@ -13,7 +13,8 @@ from imf_ui.model.queue import spec_of_retarget
 from imf_ui.model.values import to_json
 from imf_ui.services.framecache import source_key
 from imf_ui.services.images import Pixels, image_of_bgra
-from imf_ui.services.media import FrameWish, MediaService, OpenedMedia
+from imf_ui.services.media import MediaService, OpenedMedia
+from imf_ui.services.reading import FrameWish
 from imf_ui.services.worker import WorkerClient
 
 KEPT_BYTES = 256 * 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PyQt6.QtWidgets import QApplication
 
-from imf_ui.measure import documents, frames, playing, renders, starting
+from imf_ui.measure import documents, frames, memory, playing, renders, starting
 from imf_ui.measure.bench import Figure
 
 _HEAD = """# The editor, measured
@@ -34,14 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when a limit was missed."""
     parser = argparse.ArgumentParser(prog="python -m imf_ui.measure", description=__doc__)
     parser.add_argument("numbers", nargs="*", help="criteria to measure; all when none is given")
+    parser.add_argument(
+        "--minutes", type=float, default=1, help="how long criterion 13 scrubs; the study asks 10"
+    )
     parser.add_argument("--write", metavar="FILE.md", help="write the table there as well")
     args = parser.parse_args(arguments)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication(["imf-measure"])
     wanted = set(args.numbers)
     found: list[Figure] = []
-    for part in (starting, playing, documents, frames, renders):
-        for figure in part.run(wanted):
+    parts = (starting.run, playing.run, documents.run, frames.run, renders.run)
+    for part in (*parts, lambda numbers: memory.run(numbers, args.minutes)):
+        for figure in part(wanted):
             found.append(figure)
             sys.stdout.write(_row(figure) + "\n")
             sys.stdout.flush()

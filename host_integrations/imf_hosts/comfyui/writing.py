@@ -20,7 +20,9 @@ from imf_plugin.media.info import ColorTags
 type Target = str | io.BytesIO
 
 _CRF = "18"
-_MOST_WAITING = 4
+_LOOKAHEAD = "20"
+"""Frames that x264 looks ahead, half of what it would: it keeps them all, and more of each."""
+_MOST_WAITING = 2
 _AUDIO_CHUNK = 1024
 _MATRIX_NUMBERS = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "bt2020nc": 9}
 
@@ -97,7 +99,7 @@ class VideoWriter:
         stream.pix_fmt = ("yuv420p" if even else "yuv444p") + (
             "10le" if about.bit_depth > 8 else ""
         )
-        stream.options = {"crf": _CRF}
+        stream.options = {"crf": _CRF, "rc-lookahead": _LOOKAHEAD}
         stream.time_base = 1 / about.rate
         if about.color.matrix in _MATRIX_NUMBERS:
             stream.codec_context.colorspace = _MATRIX_NUMBERS[about.color.matrix]
@@ -201,7 +203,10 @@ def _is_mp4(target: str) -> bool:
 
 
 def _pixels(picture: Tensor, highest: int) -> Any:
-    scaled = (picture.float().clamp(0, 1) * highest).round().cpu().numpy()
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0)).astype(
-        np.uint8 if highest == 255 else np.uint16
-    )
+    # Plane by plane, and by NumPy: PyTorch would start threads of its own for this one.
+    planes = picture.float().cpu().numpy()
+    kind = np.uint8 if highest == 255 else np.uint16
+    pixels = np.empty((*planes.shape[1:], len(planes)), kind)
+    for number, plane in enumerate(planes):
+        pixels[..., number] = np.rint(np.clip(plane, 0, 1) * np.float32(highest))
+    return pixels

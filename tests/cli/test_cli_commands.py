@@ -1,6 +1,7 @@
 """The commands as a user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import av
 import pytest
 
 from imf_plugin.cli.main import build_parser, main
+from imf_plugin.models.weight_files import shipped_folder
 
 type ClipMaker = Callable[..., Path]
 
@@ -92,6 +94,53 @@ def test_models_are_listed_described_and_verified(capsys: pytest.CaptureFixture[
     assert "no trained weights" in capsys.readouterr().out
     assert main(["models", "verify"]) == 0
     assert "flow: works" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["imf", "latent-motion"])
+def test_what_a_trained_retargeter_is_made_of_is_told(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "info", name]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    told = {row[:22].strip(): row[22:].strip() for row in rows}
+    for wanted in ("training data", "licences", "training", "hardware", "scores"):
+        assert told[wanted]
+    assert int(told["parameters"].replace(",", "")) > 100_000
+    assert "hours" in told["training"]
+    assert len(told["SHA-256 of the weights"]) == 64
+
+
+def test_retargeters_are_listed_and_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("transport", "imf", "latent-motion"):
+        assert f"  {name} " in listed
+        assert main(["models", "verify", name]) == 0
+        assert f"{name}: works" in capsys.readouterr().out
+    assert main(["models", "info", "transport"]) == 0
+    assert "nothing is trained" in capsys.readouterr().out
+    assert main(["models", "info", "imf2"]) == 1
+    assert "latent-motion" in capsys.readouterr().err
+
+
+def test_weights_of_ones_own_are_described_and_damage_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(shipped_folder() / f"imf-compact{suffix}", tmp_path)
+    weights = tmp_path / "imf-compact.safetensors"
+    assert main(["models", "info", str(weights)]) == 0
+    assert "32 numbers a frame" in capsys.readouterr().out
+    content = bytearray(weights.read_bytes())
+    content[5000] ^= 1
+    weights.write_bytes(content)
+    assert main(["models", "verify", str(weights)]) == 1
+    said = capsys.readouterr().err
+    assert "are damaged or not the ones released" in said
+    assert len(said.strip().splitlines()) == 1
+    weights.with_suffix(".json").unlink()
+    assert main(["models", "info", str(weights)]) == 1
+    assert "is missing or damaged" in capsys.readouterr().err
 
 
 def test_doctor_names_what_is_here_and_how_to_get_the_rest(

@@ -187,6 +187,6 @@ def load(folder: Path | None = None, name: str = WEIGHTS) -> PuppetRetargeter:
         bytes_per_pixel=256,
         devices=("cpu",),
         revision=card.sha256[:12],
-        details={**card.details, "sha256": card.sha256},
+        details={**card.details, "SHA-256 of the weights": card.sha256},
     )
     return PuppetRetargeter(network, descriptor, PuppetFit())

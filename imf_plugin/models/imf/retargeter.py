@@ -48,7 +48,7 @@ def describe(folder: Path | None = None, name: str = WEIGHTS) -> ModelDescriptor
         DESCRIPTOR,
         parameters=card.parameters,
         revision=card.sha256[:12],
-        details={**card.details, "sha256": card.sha256},
+        details={**card.details, "SHA-256 of the weights": card.sha256},
     )
 
 

@@ -43,7 +43,7 @@ def describe(folder: Path | None = None) -> ModelDescriptor:
         DESCRIPTOR,
         parameters=card.parameters,
         revision=card.sha256[:12],
-        details={**card.details, "sha256": card.sha256},
+        details={**card.details, "SHA-256 of the weights": card.sha256},
     )
 
 

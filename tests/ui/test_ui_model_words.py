@@ -1,6 +1,7 @@
 """Errors with a way out, jobs that go through their states, times that are told right."""
 
 import errno
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -20,12 +21,21 @@ from imf_plugin.timeline.timemap import SourceTiming, along_curve
 from imf_ui.model.curve import identity_curve
 from imf_ui.model.curve_edits import reversed_curve, with_hold
 from imf_ui.model.document import Clip, CutSettings, MediaRef
-from imf_ui.model.errors import ACTIONS, ErrorCode, code_of, explain, explain_exception
+from imf_ui.model.errors import (
+    _IN_GENERAL,
+    _TABLE,
+    ACTIONS,
+    ErrorCode,
+    code_of,
+    explain,
+    explain_exception,
+)
 from imf_ui.model.eta import Eta
 from imf_ui.model.presets import apply_preset, preset_named
 from imf_ui.model.queue import Job, JobState, moved
 from imf_ui.model.schedule import Findings, Schedule, planner_for
 from imf_ui.model.timebase import ticks_of
+from imf_ui.panels.estimate import export_seconds
 
 F = Fraction
 
@@ -38,6 +48,11 @@ def test_every_failure_has_a_title_a_reason_and_a_button(code: ErrorCode) -> Non
     assert "{" not in found.title + found.why
     assert found.actions
     assert all(action.words == ACTIONS[action.id] for action in found.actions)
+
+
+def test_every_reason_in_the_engine_s_words_has_one_in_general() -> None:
+    quoting = {code for code, (_, why, _) in _TABLE.items() if "{text}" in why}
+    assert quoting == set(_IN_GENERAL)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +179,20 @@ def test_the_result_tells_its_speed_and_its_moments() -> None:
     assert schedule.frame_at(schedule.ticks(30)) == 30
     back = Clip(**{**vars(clip), "curve": reversed_curve(clip.curve)})
     assert schedule_for(back).speed(10) == -1
+
+
+def test_the_time_told_before_an_export_goes_by_the_method_and_the_size() -> None:
+    clip = clip_with("slow_half")
+    large = replace(clip, media=replace(clip.media, width=1280, height=720))
+    schedule = schedule_for(clip)
+
+    def told(clip: Clip, automatic: str, model: str = "auto") -> float:
+        chosen = replace(clip, render=replace(clip.render, model=model))
+        return export_seconds(schedule, chosen, automatic)
+
+    assert told(large, "imf-vfi-lite") > 2 * told(large, "flow")
+    assert told(large, "flow", "imf-vfi-lite") == told(large, "imf-vfi-lite")
+    # What is not known, such as weights of one's own, counts as slow.
+    assert told(large, "", "mine.safetensors") == told(large, "imf-vfi-lite")
+    small = replace(clip, media=replace(clip.media, width=320, height=180))
+    assert told(small, "imf-vfi-lite") < told(large, "imf-vfi-lite") / 4

@@ -37,6 +37,7 @@ def spoken() -> set[str]:
     said |= {preset.name for preset in BUILT_IN}
     said |= set(errors.ACTIONS.values())
     said |= {words for title, why, _ in errors._TABLE.values() for words in (title, why)}
+    said |= set(errors._IN_GENERAL.values())
     said |= {kind.words for kind in _kinds(Op)}
     return said
 

@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from PyQt6 import QtTest
 from PyQt6.QtCore import QPoint, Qt, QTimer
+from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QApplication, QLabel, QSlider
 
+from imf_ui.i18n import load_catalogue, set_language
 from imf_ui.measure.watchdog import WatchedApplication
+from imf_ui.model.errors import _IN_GENERAL, ErrorCode, explain
+from imf_ui.panels.explaining import why_of
 from imf_ui.services.framecache import FrameCache
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
 from imf_ui.widgets.key_table import AT, SHAPE, SPEED, KeyRow, KeyTable
@@ -42,6 +47,20 @@ def test_a_press_on_the_timeline_asks_for_the_frame_under_it(timeline: Timeline)
     timeline.seek_wanted.connect(wanted.append)
     QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=QPoint(round(timeline.x_of(40)), 40))
     assert wanted == [40]
+
+
+def test_thumbnails_are_seen_whole_side_by_side(timeline: Timeline) -> None:
+    shade = [QImage(80, 46, QImage.Format.Format_RGB32) for _ in range(24)]
+    for number, image in enumerate(shade):
+        image.fill(QColor(10 * number, 0, 0))
+        # The right edge of each picture is what must not be cut off.
+        for row in range(46):
+            image.setPixelColor(76, row, QColor(0, 255, 0))
+    timeline.set_thumbnails([(number * 100 / 24, image) for number, image in enumerate(shade)])
+    shown = timeline.grab().toImage()
+    line = [shown.pixelColor(x, 40).green() > 150 for x in range(shown.width())]
+    edges = sum(now and not before for before, now in pairwise(line))
+    assert edges in range(7, 11)
 
 
 def test_arrow_keys_move_the_timeline_by_frames(timeline: Timeline) -> None:
@@ -222,3 +241,25 @@ def test_the_watchdog_sees_a_slot_that_takes_long_and_where(
     assert "framecache.py" in found[0].stack
     app.slow.clear()
     app.slowest_ms = 0.0
+
+
+@pytest.fixture
+def german() -> Iterator[None]:
+    set_language("de")
+    yield
+    set_language("en")
+
+
+@pytest.mark.parametrize("code", [code for code in ErrorCode if code in _IN_GENERAL])
+def test_in_german_the_reason_comes_first_and_the_engine_s_words_second(
+    code: ErrorCode, german: None
+) -> None:
+    told = why_of(explain(code, "the moon is in the way"))
+    general = load_catalogue("de")[_IN_GENERAL[code]]
+    assert told.startswith(f"{general} Das Rechenwerk meldet: The moon is in the way.")
+    assert why_of(explain(code)).startswith(general)
+
+
+def test_in_english_the_engine_speaks_for_itself() -> None:
+    told = explain(ErrorCode.MEDIA_UNREADABLE, "a.mp4 is empty: copy it again")
+    assert why_of(told) == "A.mp4 is empty: copy it again."

@@ -153,7 +153,7 @@ def previews(folder: Path) -> Iterator[Figure]:
                 largest = max(largest, int(difference.max()))
         yield Figure(
             number="19",
-            words=f"preview against export, full size, PNG, model flow, all {count} frames",
+            words=f"preview against export, full size, PNG, method Automatic, all {count} frames",
             limit="difference 0",
             measured=f"largest difference {largest}",
             met=largest == 0,

@@ -178,6 +178,24 @@ _TABLE: dict[ErrorCode, tuple[str, str, tuple[str, ...]]] = {
     ),
 }
 
+_IN_GENERAL: dict[ErrorCode, str] = {
+    ErrorCode.MEDIA_UNREADABLE: "The file is missing, damaged, or of a kind that cannot be read.",
+    ErrorCode.OUTPUT_EXISTS: "Nothing was overwritten.",
+    ErrorCode.OUTPUT_REFUSED: "The place or the kind of file does not allow it.",
+    ErrorCode.DISK_FULL: "There is no room left where the result goes.",
+    ErrorCode.OUT_OF_MEMORY: "The pictures are too large for the memory as it is set up.",
+    ErrorCode.NO_DEVICE: "The project asks for a device that this machine does not have.",
+    ErrorCode.MODEL_UNUSABLE: "Its files are missing, damaged, or of another kind.",
+    ErrorCode.PLAN_IMPOSSIBLE: "The curve, the frame rate and the clip do not fit together.",
+    ErrorCode.ENCODER_FAILED: "The program that writes the video gave up.",
+    ErrorCode.WORKER_LOST: "The program that makes the frames ended each time that it was started.",
+    ErrorCode.PROJECT_BROKEN: "The file is no project, or it is damaged.",
+    ErrorCode.PROJECT_UNWRITABLE: "The folder is missing, full, or may not be written to.",
+    ErrorCode.EDIT_IMPOSSIBLE: "The clip does not allow it.",
+    ErrorCode.UNEXPECTED: "This was not foreseen.",
+}
+"""What to say first where the engine's own sentence is in a language that the user may not read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
@@ -188,6 +206,8 @@ class Explained:
     """What happened."""
     why_template: str
     """One sentence with the reason; ``{name}`` stands for a fact."""
+    in_general: str = ""
+    """The reason without any detail, where the sentence has the engine's own English words."""
     facts: dict[str, str] = field(default_factory=dict)
     """What is put into the templates."""
     actions: tuple[Action, ...] = ()
@@ -224,6 +244,7 @@ def explain(code: ErrorCode | str, text: str = "", *, details: str = "", **facts
         code=known,
         title_template=title,
         why_template=why,
+        in_general=_IN_GENERAL.get(known, ""),
         facts={
             "text": sentence[:1].upper() + sentence[1:],
             "file": "",

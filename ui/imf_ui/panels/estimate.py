@@ -6,9 +6,13 @@ from imf_ui.i18n import tr
 from imf_ui.model.document import Clip
 from imf_ui.model.schedule import Schedule
 
-_SECONDS_PER_MEGAPIXEL = 0.35
-"""A made frame with the `flow` method on two CPU cores, writing included; see docs/editor.md."""
-_SECONDS_PER_REAL_MEGAPIXEL = 0.03
+_BEGIN_SECONDS = 2.0
+"""Until the engine and its method are loaded and the file is open."""
+_FRAME_SECONDS = {"flow": (0.005, 0.22), "imf-vfi-lite": (0.025, 0.6)}
+"""A made frame: seconds, and seconds more for each megapixel, on two CPU cores, writing included.
+`python -m imf_ui.measure 20` compares what is told with what it takes."""
+_SLOWEST = _FRAME_SECONDS["imf-vfi-lite"]
+_SECONDS_PER_REAL_MEGAPIXEL = 0.06
 
 
 def rate_words(rate: Fraction) -> str:
@@ -26,8 +30,23 @@ def duration_words(seconds: float) -> str:
     return tr("{hours} h {minutes} min", hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
-def estimate_words(schedule: Schedule, clip: Clip) -> tuple[str, str]:
-    """Return how many frames the result has, and what they are and take."""
+def export_seconds(schedule: Schedule, clip: Clip, automatic: str) -> float:
+    """Return about how long an export takes on a CPU.
+
+    Args:
+        schedule: The result's frames.
+        clip: What it is made of.
+        automatic: The method that ``auto`` stands for; empty while that is not known.
+    """
+    counted, model = schedule.counts, clip.render.model
+    megapixels = clip.media.width * clip.media.height / 1e6
+    each, per_megapixel = _FRAME_SECONDS.get(automatic if model == "auto" else model, _SLOWEST)
+    shown = (counted.real + counted.held) * megapixels * _SECONDS_PER_REAL_MEGAPIXEL
+    return _BEGIN_SECONDS + counted.made * (each + megapixels * per_megapixel) + shown
+
+
+def estimate_words(schedule: Schedule, clip: Clip, automatic: str) -> tuple[str, str]:
+    """Return how many frames the result has, and what they are and take; see `export_seconds`."""
     counted = schedule.counts
     shown, made = counted.real + counted.held, counted.made
     seconds = float(schedule.duration_seconds)
@@ -36,12 +55,10 @@ def estimate_words(schedule: Schedule, clip: Clip) -> tuple[str, str]:
         counts = tr("1 frame, {seconds} s", seconds=length)
     else:
         counts = tr("{count} frames, {seconds} s", count=schedule.count, seconds=length)
-    megapixels = clip.media.width * clip.media.height / 1e6
-    work = megapixels * (made * _SECONDS_PER_MEGAPIXEL + shown * _SECONDS_PER_REAL_MEGAPIXEL)
     cost = tr(
         "{made} new, {real} real · about {time} to export on a CPU",
         made=made,
         real=shown,
-        time=duration_words(work),
+        time=duration_words(export_seconds(schedule, clip, automatic)),
     )
     return counts, cost

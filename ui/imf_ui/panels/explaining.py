@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from PyQt6.QtWidgets import QWidget
 
-from imf_ui.i18n import tr
+from imf_ui.i18n import current_language, tr
 from imf_ui.model.errors import Explained
 from imf_ui.widgets.error_dialog import ErrorDialog, Fix
 
@@ -15,8 +15,13 @@ def title_of(explained: Explained) -> str:
 
 
 def why_of(explained: Explained) -> str:
-    """Return why, in one sentence."""
-    sentence = tr(explained.why_template).format(**explained.facts)
+    """Return why, in one sentence; the engine's own, which is English, comes second elsewhere."""
+    facts = dict(explained.facts)
+    if current_language() != "en" and explained.in_general:
+        facts["text"] = tr(explained.in_general)
+        if explained.facts["text"]:
+            facts["text"] += " " + tr("The engine says: {text}", text=explained.facts["text"])
+    sentence = tr(explained.why_template).format(**facts)
     # The engine speaks to people at a terminal; here the way out is a button.
     return sentence.replace(" with -o", "")
 

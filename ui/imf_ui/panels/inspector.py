@@ -73,6 +73,7 @@ class InspectorPanel(QWidget):
         self.key_add = icon_button("key-add", tr("Add a key at the playhead (Ctrl+K)"))
         self.key_remove = icon_button("key-remove", tr("Delete the selected keys (Delete)"))
         self._count_timer = QTimer(self)
+        self._automatic = ""
         self._build()
         self._connect()
         self.refresh()
@@ -90,7 +91,6 @@ class InspectorPanel(QWidget):
 
     def _build(self) -> None:
         self.whole_speed.setAccessibleName(tr("Speed of the whole clip"))
-        self.whole_speed.setPlaceholderText("50 %")
         self.length.setAccessibleName(tr("Length of the result in seconds"))
         self.length.setPlaceholderText(tr("seconds"))
         inside = QWidget()
@@ -187,7 +187,7 @@ class InspectorPanel(QWidget):
         self._count_timer.setInterval(_COUNT_MS)
         self._count_timer.timeout.connect(self._show_counts)
         self._session.scheduleChanged.connect(self._count_timer.start)
-        self._services.worker.stateChanged.connect(self._show_methods)
+        self._services.worker.stateChanged.connect(self._on_worker)
 
     def _on_document(self, aspects: frozenset[str]) -> None:
         if aspects - {"view", "curve", "marks"}:
@@ -220,7 +220,7 @@ class InspectorPanel(QWidget):
             self.rate.addItem(rate_words(Fraction(text)), text)
         self.rate.setCurrentIndex(self.rate.findData(wanted))
 
-    def _show_methods(self, _state: str = "") -> None:
+    def _show_methods(self) -> None:
         clip = self._session.clip
         if clip is None:
             return
@@ -230,13 +230,23 @@ class InspectorPanel(QWidget):
             self.method.addItem(tr("Automatic") if name == "auto" else str(name), str(name))
         self.method.setCurrentIndex(self.method.findData(clip.render.model))
 
+    def _on_worker(self, _state: str) -> None:
+        self._show_methods()
+        if self._services.worker.automatic_model != self._automatic:
+            self._count_timer.start()
+
     def _show_keys(self) -> None:
         picture = self._control.picture
-        self.table.set_rows(picture.rows() if picture else [])
+        rows = picture.rows() if picture else []
+        self.table.set_rows(rows)
+        speeds = {row.speed for row in rows}
+        if not self.whole_speed.hasFocus():
+            self.whole_speed.clear()
+        self.whole_speed.setPlaceholderText(speeds.pop() if len(speeds) == 1 else tr("varies"))
         self._show_shape()
         clip = self._session.clip
         if clip is not None and not self.length.hasFocus():
-            self.length.setText(f"{float(clip.curve.duration) / 705_600_000:.2f}")
+            self.length.setText(f"{float(clip.curve.duration) / 705_600_000:.2f} s")
 
     def _show_shape(self) -> None:
         picture, chosen = self._control.picture, self._control.selected
@@ -250,7 +260,8 @@ class InspectorPanel(QWidget):
         schedule, clip = self._session.schedule(), self._session.clip
         if schedule is None or clip is None:
             return
-        counts, cost = estimate_words(schedule, clip)
+        self._automatic = self._services.worker.automatic_model
+        counts, cost = estimate_words(schedule, clip, self._automatic)
         self.counts.setText(counts)
         self.estimate.setText(cost)
 

@@ -258,8 +258,9 @@ class Timeline(QSlider):
         if not self._thumbnails:
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        ends = [frame for frame, _ in self._thumbnails[1:]] + [float(self.maximum() + 1)]
-        for (frame, image), end in zip(self._thumbnails, ends, strict=True):
+        thumbnails = self._fitting_thumbnails(band)
+        ends = [frame for frame, _ in thumbnails[1:]] + [float(self.maximum() + 1)]
+        for (frame, image), end in zip(thumbnails, ends, strict=True):
             left, right = self.x_of(frame), self.x_of(end)
             if right < band.left() or left > band.right():
                 continue
@@ -274,6 +275,18 @@ class Timeline(QSlider):
             painter.restore()
             painter.setPen(QPen(colour("canvas"), 1))
             painter.drawLine(cell.topLeft(), cell.bottomLeft())
+
+    def _fitting_thumbnails(self, band: QRectF) -> list[tuple[float, QImage]]:
+        """Return as many thumbnails as can be seen whole side by side."""
+        first, image = self._thumbnails[0]
+        span = self.x_of(float(self.maximum() + 1)) - self.x_of(first)
+        width = image.width() * band.height() / max(image.height(), 1)
+        stride = max(1, round(width * len(self._thumbnails) / max(span, 1)))
+        groups = [
+            self._thumbnails[start : start + stride]
+            for start in range(0, len(self._thumbnails), stride)
+        ]
+        return [(group[0][0], group[len(group) // 2][1]) for group in groups]
 
     def _paint_cache(self, painter: QPainter) -> None:
         top = _RULER_PX + _THUMBS_PX + 2

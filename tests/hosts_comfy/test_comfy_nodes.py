@@ -65,6 +65,18 @@ def test_a_single_image_or_a_factor_of_one_passes_through(
     assert count == len(given)
 
 
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_two_or_three_images_are_enough(
+    run: Run, model: Any, images: Tensor, count: int, loop: bool
+) -> None:
+    given = images[:count]
+    result, _, made = _slow(run, model, given, retime=TIMES_3, loop=loop)
+    assert made == len(result) == (3 * count if loop else 3 * (count - 1) + 1)
+    assert torch.equal(result[::3], given)
+    assert bool(torch.isfinite(result).all())
+
+
 def test_a_target_rate_changes_frames_and_rate(run: Run, model: Any, images: Tensor) -> None:
     result, fps, count = _slow(
         run,

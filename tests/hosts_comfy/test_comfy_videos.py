@@ -79,6 +79,17 @@ def test_smoother_keeps_the_sound_and_doubles_the_rate(
     assert seconds == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_shortest_videos_work(
+    slow: Run, make_clip: ClipMaker, tmp_path: Path, count: int
+) -> None:
+    video, _, made = slow(str(make_clip(count=count)))
+    assert made == (1 if count == 1 else 2 * count)
+    if count > 1:
+        video.save_to(str(tmp_path / "out.mp4"))
+        assert len(_decoded(str(tmp_path / "out.mp4"))[0]) == made
+
+
 def test_sound_can_be_dropped(slow: Run, make_clip: ClipMaker, tmp_path: Path) -> None:
     video, _, _ = slow(str(make_clip(audio=True)), audio="drop")
     video.save_to(str(tmp_path / "out.mp4"))

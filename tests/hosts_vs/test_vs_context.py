@@ -189,6 +189,14 @@ def test_frames_of_a_falling_texture_follow_its_curve(
     assert error(4) < 0.6 * error(2)
 
 
+def test_clips_of_two_and_three_frames_have_no_more_than_they_have() -> None:
+    assert used_by(interpolate, shades(range(2)), 3) == {(0, 1): (None, None)}
+    assert used_by(slow_motion, shades(range(3)), 3) == {
+        (0, 1): (None, (2, Fraction(1))),
+        (1, 2): ((0, Fraction(1)), None),
+    }
+
+
 def test_each_source_frame_is_encoded_once_though_four_pairs_use_it() -> None:
     clip = shades(range(14))
     for make, args in ((interpolate, (3,)), (interpolate, ("3/2",)), (retime, ([(0, "1/2")],))):

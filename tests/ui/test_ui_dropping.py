@@ -59,7 +59,7 @@ def test_a_single_picture_goes_to_the_retarget_screen(editor: Editor, tmp_path: 
     window.open_paths([picture])
     assert window.screen_name == "retarget"
     assert window.retarget.setup.reference == picture
-    assert "video" in window.message.text()
+    assert "video" in window.status.message.text()
 
 
 def test_a_text_file_is_refused_with_another_to_choose_and_the_editor_goes_on(
@@ -87,9 +87,9 @@ def test_without_a_clip_the_edit_actions_are_greyed_and_the_rest_says_what_to_do
     window = editor()
     assert not window.qt_actions["preset_slow_half"].isEnabled()
     for action in ("export", "export_as", "preset_slow_half", "fit_length_nowhere"):
-        window.message.setText("")
+        window.status.message.setText("")
         window.trigger(action)
-        assert window.message.text() == "Open a video first"
+        assert window.status.message.text() == "Open a video first"
 
 
 def test_edits_of_the_clip_are_not_offered_where_it_is_not_seen(opened: Editor) -> None:
@@ -108,9 +108,9 @@ def test_undo_says_what_it_took_back(opened: Editor) -> None:
     window = opened()
     window.trigger("preset_slow_half")
     window.trigger("undo")
-    assert window.message.text().startswith("Undone: ")
+    assert window.status.message.text().startswith("Undone: ")
     window.trigger("redo")
-    assert window.message.text().startswith("Done again: ")
+    assert window.status.message.text().startswith("Done again: ")
 
 
 def test_every_way_out_of_every_failure_does_something(opened: Editor, tmp_path: Path) -> None:

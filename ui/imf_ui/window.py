@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import (
     QAction,
     QCloseEvent,
@@ -15,7 +15,6 @@ from PyQt6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QInputDialog,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
@@ -38,9 +37,9 @@ from imf_ui.widgets.shortcut_sheet import ShortcutSheet
 from imf_ui.window_errors import WindowErrors
 from imf_ui.window_files import WindowFiles
 from imf_ui.window_jobs import WindowJobs
+from imf_ui.window_status import WindowStatus
 
 _SCREENS = ("start", "edit", "retarget", "queue")
-_MESSAGE_MS = 6000
 _ANALYSED_FRAMES = 1500
 """Longer clips are looked through for cuts when the user asks, so that previews come first."""
 
@@ -75,7 +74,8 @@ class MainWindow(QMainWindow):
         self._tabs: dict[str, QToolButton] = {}
         self._make_actions()
         self._make_menus()
-        self._make_status()
+        self.status = WindowStatus(services)
+        self.setStatusBar(self.status)
         self._connect()
         self.refresh()
         self.show_screen("edit" if self.session.clip else "start")
@@ -148,26 +148,6 @@ class MainWindow(QMainWindow):
             self._tabs[screen] = tab
         bar.setCornerWidget(corner)
 
-    def _make_status(self) -> None:
-        status = self.statusBar()
-        assert status is not None
-        status.setSizeGripEnabled(False)
-        # Its height is there from the start: a bar that appears later would shrink the picture.
-        status.setFixedHeight(self.fontMetrics().height() + 12)
-        self.message = QLabel()
-        self.message.setAccessibleName(tr("Message"))
-        self.worker_label, self.cache_label, self.saved_label = QLabel(), QLabel(), QLabel()
-        status.addWidget(self.message, 1)
-        for widget in (self.saved_label, self.cache_label, self.worker_label):
-            status.addPermanentWidget(widget)
-        self._message_timer = QTimer(self)
-        self._message_timer.setSingleShot(True)
-        self._message_timer.timeout.connect(lambda: self.message.setText(""))
-        self._numbers_timer = QTimer(self)
-        self._numbers_timer.setInterval(500)
-        self._numbers_timer.timeout.connect(self._show_numbers)
-        self._numbers_timer.start()
-
     def _connect(self) -> None:
         self.start.action_wanted.connect(self.trigger)
         self.start.open_wanted.connect(self.open_path)
@@ -183,7 +163,6 @@ class MainWindow(QMainWindow):
         self.services.findingsChanged.connect(self._on_findings)
         self.services.preview.rangeProgress.connect(self._on_range)
         self.services.media.firstPicture.connect(self._on_first_picture)
-        self.services.worker.stateChanged.connect(self._show_numbers)
         self.session.documentChanged.connect(self._on_document)
         self.session.projectChanged.connect(self.refresh)
         self.session.undo_stack.indexChanged.connect(self._show_undo)
@@ -234,7 +213,7 @@ class MainWindow(QMainWindow):
         self.start.set_recent(self.services.settings.values.recent)
         self.start.set_recoverable(self.services.autosave.recoverable())
         self._show_undo()
-        self._show_numbers()
+        self.status.refresh()
 
     def _on_document(self, aspects: frozenset[str]) -> None:
         if aspects & {"clips", "active"}:
@@ -253,28 +232,9 @@ class MainWindow(QMainWindow):
             shown.setText(f"{verb}: {tr(words)}" if can and words else verb)
         self.setWindowModified(not self.session.is_clean)
 
-    def _show_numbers(self, _state: str = "") -> None:
-        worker, cache = self.services.worker, self.services.cache
-        states = {
-            "off": tr("engine off"),
-            "starting": tr("engine starting"),
-            "ready": tr("engine ready"),
-            "busy": tr("engine working"),
-            "stopped": tr("engine stopped"),
-        }
-        device = worker.device_words
-        words = states.get(worker.state, worker.state)
-        self.worker_label.setText(f"{words} · {device}" if device else words)
-        used, budget = cache.used_bytes / 2**20, cache.budget_bytes / 2**20
-        self.cache_label.setText(
-            tr("cache {used} of {budget} MB", used=f"{used:.0f}", budget=f"{budget:.0f}")
-        )
-        self.saved_label.setText(tr("saved") if self.session.is_clean else tr("autosaved"))
-
     def say(self, words: str) -> None:
         """Write a sentence into the status line for a while."""
-        self.message.setText(words)
-        self._message_timer.start(_MESSAGE_MS)
+        self.status.say(words)
 
     def open_path(self, path: str) -> None:
         """Open one file or folder."""
@@ -426,7 +386,7 @@ class MainWindow(QMainWindow):
         if event is None:
             return
         if self._abandoned or self.files.may_leave():
-            self._numbers_timer.stop()
+            self.status.rest()
             event.accept()
         else:
             event.ignore()

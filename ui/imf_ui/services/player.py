@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from imf_ui.services.session import Session
 
 FASTEST = 8.0
-_MOST_LATE_SECONDS = 0.04
+_MOST_LATE_SECONDS = 0.03
 """A frame that is later than this is skipped; a little late, it is shown, and the next ones follow
 sooner. Neither eye nor ear notices so little."""
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-type TokenCurve = Literal["linear", "spherical", "cubic"]
+type TokenCurve = Literal["linear", "spherical", "cubic", "spline"]
 
-TOKEN_CURVES: tuple[TokenCurve, ...] = ("linear", "spherical", "cubic")
+TOKEN_CURVES: tuple[TokenCurve, ...] = ("linear", "spherical", "cubic", "spline")
 
 _SAME_DIRECTION = 1e-4
 """Radians below which going along the sphere and straight ahead are the same."""
@@ -27,7 +27,9 @@ def tokens_at(tokens: Tensor, positions: Sequence[float], curve: TokenCurve = "l
         positions: Any number of them, in any order.
         curve: ``linear`` goes straight from token to token; ``spherical`` turns the direction
             evenly and grows the length evenly; ``cubic`` passes smoothly through all tokens
-            (Catmull-Rom), looking one token further to either side.
+            (Catmull-Rom), looking one token further to either side; ``spline`` looks at all of
+            them and turns evenly too (a cubic spline, not-a-knot): truest for smooth motion, while
+            noise in one token is felt in its neighbours.
 
     Raises:
         ValueError: If there is no token or no position, or no such curve.
@@ -43,6 +45,9 @@ def tokens_at(tokens: Tensor, positions: Sequence[float], curve: TokenCurve = "l
         return torch.lerp(start, end, share)
     if curve == "spherical":
         return _spherical(start, end, share)
+    if curve == "spline":
+        bends = _bends(tokens)
+        return _bent(start, end, bends[before], bends[(before + 1).clamp(max=last)], share)
     earlier = tokens[(before - 1).clamp(min=0)]
     later = tokens[(before + 2).clamp(max=last)]
     return _catmull_rom(earlier, start, end, later, share)
@@ -105,3 +110,38 @@ def _catmull_rom(
         + (3 * square - 2 * cube) * end
         + (cube - square) * slope1
     )
+
+
+def _bends(tokens: Tensor) -> Tensor:
+    """Return the second derivatives of the not-a-knot spline through tokens ``[T, ...]``.
+
+    With even steps the end conditions give the bends next to the ends at once; between these
+    elimination solves ``b[i-1] + 4 b[i] + b[i+1] = 6 d[i]``, d being the second differences.
+    """
+    count = len(tokens)
+    if count < 3:
+        return torch.zeros_like(tokens)
+    bends = torch.zeros_like(tokens, dtype=torch.float64)
+    inner = torch.diff(tokens.to(torch.float64), n=2, dim=0)
+    bends[1], bends[-2] = inner[0], inner[-1]
+    if count > 4:
+        wanted = 6 * inner[1:-1]
+        wanted[0] -= bends[1]
+        wanted[-1] -= bends[-2]
+        shares = [0.25]
+        wanted[0] *= 0.25
+        for row in range(1, len(wanted)):
+            shares.append(1 / (4 - shares[-1]))
+            wanted[row] = (wanted[row] - wanted[row - 1]) * shares[-1]
+        for row in range(len(wanted) - 2, -1, -1):
+            wanted[row] -= shares[row] * wanted[row + 1]
+        bends[2:-2] = wanted
+    bends[0] = 2 * bends[1] - bends[2] if count > 3 else bends[1]
+    bends[-1] = 2 * bends[-2] - bends[-3] if count > 3 else bends[1]
+    return bends.to(tokens.dtype)
+
+
+def _bent(start: Tensor, end: Tensor, bend0: Tensor, bend1: Tensor, share: Tensor) -> Tensor:
+    rest = 1 - share
+    straight = rest * start + share * end
+    return straight + ((rest**3 - rest) * bend0 + (share**3 - share) * bend1) / 6

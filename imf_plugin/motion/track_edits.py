@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+import cv2
+import numpy as np
 import torch
 
 from imf_plugin.errors import ModelError, PlanError
@@ -16,6 +18,8 @@ from imf_plugin.motion.tracks import TokenTrack
 
 LONGEST_TRACK = 5_000_000
 """Frames that an edit may make, as many as a render."""
+_JPEG_QUALITY = 90
+"""Of a picture that is encoded a second time."""
 
 
 def resample_track(
@@ -135,7 +139,17 @@ def mirror_track(track: TokenTrack) -> TokenTrack:
         track,
         tokens=tokens.flip(-1) * turn,
         anchor_token=track.anchor_token.flip(-1) * turn,
+        anchor_jpeg=_mirrored(track.anchor_jpeg),
     )
+
+
+def _mirrored(jpeg: bytes) -> bytes:
+    """Return the mirror image of a JPEG; what is none stays as it is."""
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if pixels is None:
+        return jpeg
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode(".jpg", cv2.flip(pixels, 1), quality)[1].tobytes()
 
 
 def _joined(first: torch.Tensor, second: torch.Tensor, overlap_frames: int) -> torch.Tensor:

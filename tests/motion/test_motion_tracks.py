@@ -3,6 +3,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -224,6 +225,32 @@ def test_linear_goes_straight_and_cubic_follows_a_parabola() -> None:
     assert tokens_at(parabola, [2.5], "cubic").item() == pytest.approx(6.25)
 
 
+@pytest.mark.parametrize("count", [4, 5, 6, 9])
+def test_a_spline_follows_a_cubic_exactly_and_a_swing_more_closely_than_catmull_rom(
+    count: int,
+) -> None:
+    times = torch.arange(count, dtype=torch.float32)
+    polynomial = (0.2 * times**3 - times**2 + 3)[:, None]
+    places = [0.3, 1.5, 2.75, count - 1.25]
+    wanted = [0.2 * place**3 - place**2 + 3 for place in places]
+    found = tokens_at(polynomial, places, "spline").flatten()
+    assert found.tolist() == pytest.approx(wanted, abs=1e-3)
+    swing = torch.sin(torch.arange(12) * 0.9)[:, None]
+    between = [index + 0.5 for index in range(2, 9)]
+    truth = torch.sin(torch.tensor(between) * 0.9)
+    miss = {
+        curve: (tokens_at(swing, between, curve).flatten() - truth).abs().max()
+        for curve in ("cubic", "spline")
+    }
+    assert miss["spline"] < 0.5 * miss["cubic"]
+
+
+@pytest.mark.parametrize(("count", "middle"), [(1, 0.0), (2, 0.5), (3, 0.25)])
+def test_a_spline_through_few_tokens_is_a_parabola_or_a_line(count: int, middle: float) -> None:
+    squares = (torch.arange(count, dtype=torch.float32) ** 2)[:, None]
+    assert tokens_at(squares, [0.5], "spline").item() == pytest.approx(middle)
+
+
 def test_spherical_turns_evenly_and_keeps_the_length() -> None:
     quarter = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
     third = tokens_at(quarter, [1 / 3], "spherical")[0]
@@ -321,6 +348,19 @@ def test_mirroring_a_field_twice_gives_it_back() -> None:
     torch.testing.assert_close(mirrored.tokens[:, 0], -one.tokens[:, 0].flip(-1))
     torch.testing.assert_close(mirrored.tokens[:, 1], one.tokens[:, 1].flip(-1))
     assert torch.equal(mirror_track(mirrored).tokens, one.tokens)
+
+
+def test_mirroring_turns_the_picture_of_the_anchor_too() -> None:
+    dark_left = np.zeros((16, 32, 3), np.uint8)
+    dark_left[:, 16:] = 255
+    jpeg = cv2.imencode(".jpg", dark_left)[1].tobytes()
+    pictured = replace(field_track(), anchor_jpeg=jpeg)
+    turned = np.frombuffer(mirror_track(pictured).anchor_jpeg, np.uint8)
+    shown = cv2.imdecode(turned, cv2.IMREAD_GRAYSCALE)
+    assert shown is not None
+    assert shown[:, :12].min() > 200
+    assert shown[:, 20:].max() < 50
+    assert mirror_track(replace(pictured, anchor_jpeg=b"damaged")).anchor_jpeg == b"damaged"
 
 
 def test_tokens_without_left_and_right_cannot_be_mirrored() -> None:

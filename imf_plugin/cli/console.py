@@ -15,6 +15,9 @@ _LABELS = {
     "scene": "rendering the scene",
     "compare": "comparing with the truth",
     "train": "training",
+    "anchor": "looking for the anchor",
+    "adapt": "reading the driving",
+    "encode": "encoding tokens",
 }
 
 

@@ -156,8 +156,9 @@ def adapted_model(
     def picture(number: int) -> Tensor:
         if cancel:
             cancel.check()
+        frame = frame_tensor(reader, number)
         meter.advance()
-        return frame_tensor(reader, number)
+        return frame
 
     return adapted_to(model, count, picture, anchor)
 

@@ -7,8 +7,13 @@ import torch
 from torch import Tensor
 
 from imf_plugin.models.imf.editing import TokenEditor
+from imf_plugin.models.imf.puppet import composed
+from imf_plugin.models.imf.puppet_learning import LearningOptions, learned_figure
+from imf_plugin.models.imf.puppet_retargeter import PuppetRetargeter
 from imf_plugin.models.transport.retargeter import TransportRetargeter
+from imf_plugin.motion.token_curves import tokens_at
 from imf_plugin.training.retarget_figures import Figure
+from imf_plugin.training.retarget_models import named_retargeter
 from imf_plugin.training.retarget_reports import curves, editing, reenactment
 from imf_plugin.training.retarget_reports.figures import as_tensor, rest_pose
 from imf_plugin.training.retarget_reports.reduced import ReducedTransport
@@ -42,7 +47,7 @@ def test_an_editor_learns_bent_ways_that_plain_arithmetic_cannot_go() -> None:
 
 def test_curves_go_through_fields_as_through_rows_of_numbers() -> None:
     fields = torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(1))
-    for curve in (curves.linear, curves.cubic, curves.spherical):
+    for curve in (curves.linear, curves.cubic, curves.spherical, curves.spline):
         rows = curve(fields.flatten(1), 4)
         assert torch.allclose(curve(fields, 4).flatten(1), rows, atol=1e-6)
         assert torch.allclose(curve(fields, 4)[::4], fields, atol=1e-5)
@@ -69,6 +74,32 @@ def test_left_out_frames_are_played_on_the_kept_ones(swinging: Tensor) -> None:
     held = kept[[number // 4 for number in missing]]
     truth = swinging[missing]
     assert curves.psnr_db(made, truth) > curves.psnr_db(held, truth) + 3
+
+
+def test_a_figure_learned_from_kept_frames_shows_the_left_out_ones_more_truly(
+    swinging: Tensor,
+) -> None:
+    model = named_retargeter("imf-figures")
+    assert isinstance(model, PuppetRetargeter)
+    kept, truth = swinging[::2], swinging[1::2]
+    read, tokens = learned_figure(model, kept, LearningOptions(steps=0))
+    assert torch.equal(read.token, tokens[2])
+    learned, better = learned_figure(model, kept, LearningOptions(steps=15))
+    assert tokens.shape == better.shape == (5, *model.token_shape)
+    assert not better.requires_grad
+    places = [0.5, 1.5, 2.5, 3.5]
+    scores = [
+        curves.psnr_db(composed(figure, tokens_at(found, places, "spline"))[0], truth)
+        for figure, found in ((read, tokens), (learned, better))
+    ]
+    assert scores[1] > scores[0] + 1
+
+
+def test_a_figure_of_no_frames_is_a_programming_error() -> None:
+    model = named_retargeter("imf-figures")
+    assert isinstance(model, PuppetRetargeter)
+    with pytest.raises(ValueError, match="frames"):
+        learned_figure(model, torch.zeros(0, 3, 64, 64), LearningOptions())
 
 
 class _Listening(TransportRetargeter):

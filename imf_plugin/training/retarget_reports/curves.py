@@ -1,7 +1,7 @@
 """Three of four frames left out: tokens interpolated in several ways, and pixels by `flow`.
 
 Tokens are played on the first frame, or (``kept frames``) on the kept frames to either side, which
-`flow` has too.
+`flow` has too, or (``learned``, for figures) on a figure learned from all kept frames.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from imf_plugin.models.base import Context, Neighbour
+from imf_plugin.models.imf.puppet import composed
+from imf_plugin.models.imf.puppet_learning import LearningOptions, learned_figure
 from imf_plugin.models.imf.puppet_retargeter import PuppetRetargeter
 from imf_plugin.models.latent_motion.retargeter import LatentMotionRetargeter
 from imf_plugin.models.registry import load_interpolator
 from imf_plugin.models.retargeting import Retargeter
+from imf_plugin.motion.token_curves import tokens_at
 from imf_plugin.training.retarget_figures import CONTROLS, Figure, draw_controls
 from imf_plugin.training.retarget_reports.figures import SIDE_PX, UNSEEN, as_tensor
 from imf_plugin.training.retarget_reports.reenactment import clips_in, squares
@@ -33,7 +36,8 @@ type Curve = Callable[[Tensor, int], Tensor]
 
 def report(model: Retargeter, paths: Sequence[Path]) -> Iterator[str]:
     """Yield the PSNR of left-out frames for each curve and for `flow`: figures, then clips."""
-    names = ["all tokens", *curves_of(model), "kept frames", "flow of 2", "flow of 4"]
+    learns = ["learned"] if isinstance(model, PuppetRetargeter) else []
+    names = ["all tokens", *curves_of(model), "kept frames", *learns, "flow of 2", "flow of 4"]
     yield f"{'PSNR dB of left-out frames':36s}" + "".join(f"{name:>12s}" for name in names)
     rows = []
     for number in range(FIGURES):
@@ -75,29 +79,28 @@ def left_out(model: Retargeter, clip: Tensor) -> list[float]:
         scores.append(psnr_db(model.render(state, curve(every[::STEP], STEP)[missing]), truth))
     kept = clip[::STEP]
     scores.append(psnr_db(between_kept(model, kept), truth))
+    if isinstance(model, PuppetRetargeter):
+        scores.append(psnr_db(between_learned(model, kept), truth))
     return [*scores, *(psnr_db(between_pixels(kept, context=c), truth) for c in (False, True))]
 
 
 def between_kept(model: Retargeter, kept: Tensor) -> Tensor:
     """Return the left-out frames, played on the kept frames themselves.
 
-    From either kept frame beside them: its four nearest kept frames become tokens counted from it,
-    a cubic curve goes through these, and the two pictures are mixed by time and, where a model
-    says so, by what was seen.
+    From either kept frame beside them: all kept frames become tokens counted from it, a spline goes
+    through these, and the two pictures are mixed by time and, where a model says so, by what was
+    seen.
     """
     made = []
     for first in range(len(kept) - 1):
         pictures, weights = [], []
-        nearby = [n for n in range(first - 1, first + 3) if 0 <= n < len(kept)]
         after = torch.arange(1, STEP) / STEP
         for source, weight in ((first, 1 - after), (first + 1, after)):
             state = model.encode_reference(kept[source], kept[source])
             own = model.reference_token(state)
-            tokens = model.encode_tokens(kept[nearby], kept[source])
-            tokens = own + tokens - tokens[nearby.index(source)]
-            start = STEP * nearby.index(first)
-            wanted = cubic(tokens.flatten(1), STEP)[start + 1 : start + STEP]
-            wanted = wanted.reshape(-1, *own.shape)
+            tokens = model.encode_tokens(kept, kept[source])
+            tokens = own + tokens - tokens[source]
+            wanted = spline(tokens, STEP)[STEP * first + 1 : STEP * first + STEP]
             if isinstance(model, PuppetRetargeter):
                 picture, seen = model.render_trusted(state, wanted)
             else:
@@ -108,6 +111,13 @@ def between_kept(model: Retargeter, kept: Tensor) -> Tensor:
         total = weights[0] + weights[1]
         made.append((pictures[0] * weights[0] + pictures[1] * weights[1]) / total)
     return torch.cat(made)
+
+
+def between_learned(model: PuppetRetargeter, kept: Tensor) -> Tensor:
+    """Return the left-out frames of a figure that is learned from the kept ones."""
+    figure, tokens = learned_figure(model, kept, LearningOptions())
+    missing = [index for index in range((len(kept) - 1) * STEP + 1) if index % STEP]
+    return composed(figure, spline(tokens, STEP)[missing])[0]
 
 
 def between_pixels(kept: Tensor, *, context: bool) -> Tensor:
@@ -171,12 +181,22 @@ def cubic(kept: Tensor, step: int) -> Tensor:
     )
 
 
+def spline(kept: Tensor, step: int) -> Tensor:
+    """Return tokens on a cubic spline through all kept ones."""
+    return tokens_at(kept, [index / step for index in range((len(kept) - 1) * step + 1)], "spline")
+
+
 def _column(values: Tensor, tokens: Tensor) -> Tensor:
     """Return one value for each frame, shaped to multiply tokens ``[T, *token_shape]``."""
     return values.reshape(-1, *[1] * (tokens.ndim - 1))
 
 
-CURVES: dict[str, Curve] = {"linear": linear, "spherical": spherical, "cubic": cubic}
+CURVES: dict[str, Curve] = {
+    "linear": linear,
+    "spherical": spherical,
+    "cubic": cubic,
+    "spline": spline,
+}
 
 
 def curves_of(model: Retargeter) -> dict[str, Curve]:

@@ -2,7 +2,7 @@
 
     python tools/editor_screenshots.py [OUTPUT_FOLDER]
 
-It needs Xvfb, openbox, xdotool and ImageMagick's `import`. The editor runs with the real `flow`
+It needs Xvfb, openbox, xdotool and ImageMagick's `import`. The editor runs with the real
 engine on a display of its own; mouse and keys are real X events, a file is dragged in from another
 program. The clip is the editor's own painted sample of 1280 x 720. Every step is checked: a
 picture is taken only after what it shows has happened.

@@ -15,12 +15,12 @@ from imf_ui.measure.bench import Figure
 
 _HEAD = """# The editor, measured
 
-Printed by `python -m imf_ui.measure --write docs/editor-measurements.md`, offscreen, on {machine},
-while other work ran on the same cores: the load is how many programs wanted them, each of which
-therefore had so much less. A limit in brackets is the doubled one for a loaded machine, and counts.
-Clips are painted by the command itself. Rows that are measured again on their own
-(`python -m imf_ui.measure 12 --write ...`) replace the older ones. The numbers are those of the
-criteria in the design study of the editor.
+Printed by `python -m imf_ui.measure --write docs/editor-measurements.md`, offscreen, on {machine}.
+The load is how many programs wanted these cores meanwhile, the measured one included: above 3 each
+had that much less. A limit in brackets is the doubled one for a loaded machine; what keeps only
+that one is not called met without a word. Clips are painted by the command itself. Rows that are
+measured again on their own (`python -m imf_ui.measure 12 --write ...`) replace the older ones. The
+numbers are those of the criteria in the design study of the editor; 20b is none of them.
 
 | criterion | what | limit | measured | met | load |
 | --- | --- | --- | --- | --- | --- |
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _row(figure: Figure) -> str:
-    met = "yes" if figure.met else "**no**"
+    met = "yes" if figure.met_undoubled else "the doubled limit only"
+    met = met if figure.met else "**no**"
     cells = (figure.number, figure.words, figure.limit, figure.measured, met, f"{figure.load:.1f}")
     return f"| {' | '.join(cells)} |"
 

@@ -28,6 +28,9 @@ class Figure:
     limit: str
     measured: str
     met: bool
+    """Whether the limit is kept, the doubled one where there is one."""
+    met_undoubled: bool = True
+    """Whether the limit is kept that counts on a quiet machine."""
     load: float = field(default_factory=lambda: os.getloadavg()[0])
     """Programs that wanted the processor meanwhile, this one included."""
 

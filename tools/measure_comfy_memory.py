@@ -1,21 +1,20 @@
 """Peak memory and time of Video Slow Motion against ComfyUI's own node path with the same model.
 
-    python tools/measure_comfy_memory.py URL CLIP_IN_INPUT_FOLDER FACTOR [MODEL]
+    python tools/measure_comfy_memory.py URL CLIP_IN_INPUT_FOLDER FACTOR [MODEL] [--only-ours]
 
 Prints, for each path, seconds and how far the server's peak lies above the idle server. Also sends
-an interruption into a running render and prints how long it took.
+an interruption into a running render and prints how long it took. The server must be a fresh one:
+what it has once loaded counts as idle.
 """
 
+import argparse
 import json
-import sys
 import threading
 import time
 import urllib.request
 from typing import Any
 
 import psutil
-
-MODEL = f"builtin/{sys.argv[4] if len(sys.argv) > 4 else 'flow'}"
 
 
 def call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -56,9 +55,9 @@ def wait(url: str, prompt_id: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def ours(clip: str, factor: int, name: str) -> dict[str, Any]:
+def ours(model: str, clip: str, factor: int, name: str) -> dict[str, Any]:
     return {
-        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": MODEL}},
+        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": f"builtin/{model}"}},
         "2": {"class_type": "LoadVideo", "inputs": {"file": clip}},
         "3": {
             "class_type": "IMF_VideoSlowMotion",
@@ -76,9 +75,9 @@ def ours(clip: str, factor: int, name: str) -> dict[str, Any]:
     }
 
 
-def core(clip: str, factor: int, name: str) -> dict[str, Any]:
+def core(model: str, clip: str, factor: int, name: str) -> dict[str, Any]:
     return {
-        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": MODEL}},
+        "1": {"class_type": "IMF_LoadModel", "inputs": {"model_name": f"builtin/{model}"}},
         "2": {"class_type": "LoadVideo", "inputs": {"file": clip}},
         "3": {"class_type": "GetVideoComponents", "inputs": {"video": ["2", 0]}},
         "4": {
@@ -98,14 +97,23 @@ def saved(video: list[Any], name: str) -> dict[str, Any]:
     return {"class_type": "SaveVideo", "inputs": inputs}
 
 
-def main(url: str, clip: str, factor: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url")
+    parser.add_argument("clip")
+    parser.add_argument("factor", type=int)
+    parser.add_argument("model", nargs="?", default="flow")
+    parser.add_argument("--only-ours", action="store_true", help="leave ComfyUI's path out")
+    given = parser.parse_args()
+    url, asked = given.url, (given.model, given.clip, given.factor)
+
     process = server_process(url)
     idle = process.memory_info().rss
-    print(f"idle server: {idle / 2**20:.0f} MB")
-    for label, workflow in (
-        ("Video Slow Motion (IMF)", ours(clip, factor, "ours")),
-        ("core: components, FrameInterpolate, CreateVideo", core(clip, factor, "core")),
-    ):
+    print(f"idle server: {idle / 2**20:.0f} MB", flush=True)
+    paths = [("Video Slow Motion (IMF)", ours(*asked, "ours"))]
+    if not given.only_ours:
+        paths.append(("core: components, FrameInterpolate, CreateVideo", core(*asked, "core")))
+    for label, workflow in paths:
         peak = Peak(process)
         peak.start()
         began = time.monotonic()
@@ -114,9 +122,10 @@ def main(url: str, clip: str, factor: int) -> None:
         peak.running = False
         print(
             f"{label}: {status['status_str']}, {seconds:.1f} s, "
-            f"peak {(peak.bytes - idle) / 2**20:+.0f} MB above idle"
+            f"peak {(peak.bytes - idle) / 2**20:+.0f} MB above idle",
+            flush=True,
         )
-    prompt_id = call(url, "/prompt", {"prompt": ours(clip, factor, "again")})["prompt_id"]
+    prompt_id = call(url, "/prompt", {"prompt": ours(*asked, "again")})["prompt_id"]
     time.sleep(4)
     began = time.time()
     call(url, "/interrupt", {})
@@ -126,4 +135,4 @@ def main(url: str, clip: str, factor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main()

@@ -86,6 +86,12 @@ def track_rate(
                 f"{clip} has {reader.info.frame_count} frames and the track {track} {file.count}; "
                 "give the clip that the track was encoded from"
             )
+        size, wanted = (reader.info.width, reader.info.height), file.header.driving_size
+        if wanted and wanted != size:
+            raise PlanError(
+                f"{clip} is {size[0]}x{size[1]} and the track {track} was encoded from "
+                f"{wanted[0]}x{wanted[1]}; give the clip that the track was encoded from"
+            )
         anchor = int(file.header.notes.get("anchor", "0"))
         jpeg, picture = _as_jpeg(_rgb(reader, anchor))
         reference = to_tensor(picture, "cpu")

@@ -19,6 +19,7 @@ from imf_plugin.engine.retarget_sources import (
     TrackTokens,
     adapted_model,
     check_frame,
+    check_moving,
     choose_anchor,
     frame_tensor,
     jpeg_of,
@@ -117,6 +118,7 @@ def retarget(
     picture = read_reference(reference, reference_frame)
     where = None if mask is None else read_mask(Path(mask), picture)
     with open_media(driving, frame_rate=settings.input_rate) as reader:
+        check_moving(driving, reader)
         anchor_number, anchor_frame = _anchor(reader, picture, anchor, progress, cancel)
         if adapt:
             used = adapted_model(used, reader, anchor_frame, progress, cancel)

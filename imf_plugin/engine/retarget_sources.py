@@ -92,6 +92,19 @@ def check_frame(path: Path, reader: Reader, frame: int, option: str) -> None:
         )
 
 
+def check_moving(path: Path, reader: Reader) -> None:
+    """Check that a driving has more than one frame.
+
+    Raises:
+        PlanError: If it has not.
+    """
+    if reader.info.frame_count < 2:
+        raise PlanError(
+            f"{path} is a single picture, so it has no motion to give; the picture that shall move "
+            "comes first, the driving video second"
+        )
+
+
 def choose_anchor(
     reader: Reader,
     reference: Tensor,

@@ -18,6 +18,7 @@ from imf_plugin.motion.tracks import TokenTrack
 
 LONGEST_TRACK = 5_000_000
 """Frames that an edit may make, as many as a render."""
+LARGEST_AMOUNT = 100.0
 _JPEG_QUALITY = 90
 """Of a picture that is encoded a second time."""
 
@@ -42,7 +43,12 @@ def smooth_track(track: TokenTrack, radius_frames: int) -> TokenTrack:
 
 
 def scale_track(track: TokenTrack, strength: float) -> TokenTrack:
-    """Multiply the motion: 0 holds still, 2 doubles it, -1 turns it round."""
+    """Multiply the motion: 0 holds still, 2 doubles it, -1 turns it round.
+
+    Raises:
+        PlanError: If the strength is no number within reason.
+    """
+    _check_amount("strength", strength)
     motion = track.tokens - track.anchor_token
     return replace(track, tokens=track.anchor_token + strength * motion)
 
@@ -75,9 +81,10 @@ def offset_track(
 
     Raises:
         ModelError: If they belong to different models.
-        PlanError: If there is no such frame.
+        PlanError: If there is no such frame, or the amount is no number within reason.
     """
     _check_same_model(track, pose_of)
+    _check_amount("amount of a pose", amount)
     count = len(pose_of.tokens)
     if not 0 <= frame < count:
         raise PlanError(
@@ -159,6 +166,14 @@ def _joined(first: torch.Tensor, second: torch.Tensor, overlap_frames: int) -> t
     shares = (shares * shares * (3 - 2 * shares)).reshape(-1, *(1,) * (first.ndim - 1))
     seam = torch.lerp(first[-overlap_frames:], second[:overlap_frames], shares)
     return torch.cat([first[:-overlap_frames], seam, second[overlap_frames:]])
+
+
+def _check_amount(what: str, value: float) -> None:
+    # Not within: NaN is in no interval.
+    if not -LARGEST_AMOUNT <= value <= LARGEST_AMOUNT:
+        raise PlanError(
+            f"the {what} must be from {-LARGEST_AMOUNT:g} to {LARGEST_AMOUNT:g}, not {value}"
+        )
 
 
 def _check_same_model(first: TokenTrack, second: TokenTrack) -> None:

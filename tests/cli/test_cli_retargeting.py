@@ -94,6 +94,16 @@ def test_the_rate_of_a_track_is_set_against_h264(
     assert "times the bytes of H.264" in said
 
 
+def test_a_rate_on_a_clip_of_another_size_is_refused(
+    make_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track, other = tmp_path / "a.safetensors", make_clip("other.mp4", width=128)
+    encode = ["tokens", "encode", str(make_clip()), "-o", str(track), "--model", "transport"]
+    assert main([*encode, "--quiet"]) == 0
+    assert main(["tokens", "info", str(track), "--rate", str(other), "--quiet"]) == 1
+    assert "give the clip that the track was encoded from" in capsys.readouterr().err
+
+
 def test_bench_scores_retargeting_against_copying(
     make_clip: Maker, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +121,7 @@ def test_bench_scores_retargeting_against_copying(
         (["retarget", "statue.png", "clip.mp4", "--anchor", "77"], "--anchor 77"),
         (["retarget", "statue.png", "clip.mp4", "--mask", "gone.png"], "gone.png"),
         (["retarget", "gone.png", "clip.mp4"], "gone.png"),
+        (["retarget", "clip.mp4", "statue.png"], "the picture that shall move comes first"),
         (["tokens", "encode", "clip.mp4", "-o", "t.safetensors", "--bits", "2"], "4 to 16 bits"),
         (["tokens", "encode", "clip.mp4", "-o", "no/t.safetensors"], "folder that exists"),
         (["tokens", "encode", "clip.mp4", "-o", "t.safetensors", "--anchor", "6"], "--anchor 6"),

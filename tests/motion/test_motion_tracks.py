@@ -342,6 +342,14 @@ def test_there_and_back_turns_at_the_last_frame() -> None:
     assert torch.equal(reverse_track(one).tokens, one.tokens.flip(0))
 
 
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), -101.0])
+def test_strengths_and_poses_out_of_reason_are_refused_in_a_sentence(amount: float) -> None:
+    with pytest.raises(PlanError, match="strength must be from -100 to 100"):
+        scale_track(track(), amount)
+    with pytest.raises(PlanError, match="amount of a pose must be from -100 to 100"):
+        offset_track(track(), track(), 0, amount)
+
+
 def test_mirroring_a_field_twice_gives_it_back() -> None:
     one = field_track()
     mirrored = mirror_track(one)

@@ -6,7 +6,7 @@ from imf_ui.i18n import tr
 from imf_ui.model.document import Clip
 from imf_ui.model.schedule import Schedule
 
-_BEGIN_SECONDS = 2.0
+_BEGIN_SECONDS = 3.0
 """Until the engine and its method are loaded and the file is open."""
 _FRAME_SECONDS = {"flow": (0.005, 0.22), "imf-vfi-lite": (0.025, 0.6)}
 """A made frame: seconds, and seconds more for each megapixel, on two CPU cores, writing included.

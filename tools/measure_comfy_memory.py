@@ -2,8 +2,9 @@
 
     python tools/measure_comfy_memory.py URL CLIP_IN_INPUT_FOLDER FACTOR [MODEL] [--only-ours]
 
-Prints, for each path, seconds and how far the server's peak lies above the idle server. Also sends
-an interruption into a running render and prints how long it took. The server must be a fresh one:
+Prints, for each path, seconds, seconds of processor time (which other work on the machine changes
+less) and how far the server's peak lies above the idle server. Also sends an interruption into a
+running render and prints how long it took. The server must be a fresh one:
 what it has once loaded counts as idle.
 """
 
@@ -34,6 +35,11 @@ def server_process(url: str) -> psutil.Process:
         if "main.py" in command and str(port) in command and "python" in command[0]:
             return process
     raise SystemExit(f"no ComfyUI at port {port}")
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    spent = process.cpu_times()
+    return float(spent.user + spent.system)
 
 
 class Peak(threading.Thread):
@@ -116,12 +122,12 @@ def main() -> None:
     for label, workflow in paths:
         peak = Peak(process)
         peak.start()
-        began = time.monotonic()
+        began, worked = time.monotonic(), processor_seconds(process)
         status = wait(url, call(url, "/prompt", {"prompt": workflow})["prompt_id"])
-        seconds = time.monotonic() - began
+        seconds, worked = time.monotonic() - began, processor_seconds(process) - worked
         peak.running = False
         print(
-            f"{label}: {status['status_str']}, {seconds:.1f} s, "
+            f"{label}: {status['status_str']}, {seconds:.1f} s ({worked:.1f} s of processors), "
             f"peak {(peak.bytes - idle) / 2**20:+.0f} MB above idle",
             flush=True,
         )

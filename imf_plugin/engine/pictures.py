@@ -49,6 +49,11 @@ def _pair_of(frame: PlannedFrame) -> _Pair:
     return frame.before, frame.after, frame.earlier, frame.later
 
 
+def _is_shown(frame: PlannedFrame) -> bool:
+    """Say whether a frame is a keyframe as it is, so that nothing has to be made."""
+    return frame.decision in (Decision.REAL, Decision.HOLD)
+
+
 class PictureMaker:
     """Makes frames, encoding each keyframe once for the pairs on both of its sides.
 
@@ -70,12 +75,19 @@ class PictureMaker:
             Each frame with its picture ``[3+E, H, W]``, or with None where the plan shows the
             keyframe ``before`` itself.
         """
-        needed = {i for frame in group for i in frame_for(self._model, frame).keyframes}
-        self._tensors = {i: tensor for i, tensor in self._tensors.items() if i in needed}
-        self._states = {i: state for i, state in self._states.items() if i in needed}
+        needed = {
+            i
+            for frame in group
+            if not _is_shown(frame)
+            for i in frame_for(self._model, frame).keyframes
+        }
+        # A keyframe that is shown as it is stands between two pairs, which have others in common.
+        if needed:
+            self._tensors = {i: tensor for i, tensor in self._tensors.items() if i in needed}
+            self._states = {i: state for i, state in self._states.items() if i in needed}
         made = self._interpolate_all(group)
         for frame in group:
-            if frame.decision in (Decision.REAL, Decision.HOLD):
+            if _is_shown(frame):
                 yield frame, None
             elif frame.decision is Decision.BLEND:
                 yield frame, self._blend(frame)

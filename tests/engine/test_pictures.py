@@ -1,10 +1,12 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 import torch
+from torch import Tensor
 
 from imf_plugin.engine.pictures import find_picture_cuts, grouped, make_pictures
-from imf_plugin.engine.tiles import TiledInterpolator
+from imf_plugin.engine.tiles import TiledInterpolator, TiledState
 from imf_plugin.models.base import Context, Neighbour
 from imf_plugin.models.registry import load_interpolator
 from imf_plugin.timeline.batches import Ending, plan_batch
@@ -38,6 +40,24 @@ def test_real_frames_are_named_and_made_ones_are_what_the_model_makes() -> None:
                 context=Context(earlier=earlier, later=later),
             )
             assert torch.equal(picture, expected[0])
+
+
+@pytest.mark.parametrize("longest", [1, 2, 16])
+def test_a_keyframe_is_encoded_once_for_all_pairs_that_look_at_it(
+    longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = torch.rand(6, 3, 32, 40, generator=torch.Generator().manual_seed(1))
+    model, encoded = _tiled(), []
+
+    def encode(picture: Tensor) -> TiledState:
+        encoded.append(picture)
+        return TiledInterpolator.encode(model, picture)
+
+    monkeypatch.setattr(model, "encode", encode)
+    frames = plan_batch(6, Fraction(4), ending=Ending.KEEP_DURATION)
+    for _ in make_pictures(frames, lambda i: pictures[i], model, longest=longest):
+        pass
+    assert len(encoded) == 6
 
 
 def test_a_blend_is_a_cross_fade() -> None:

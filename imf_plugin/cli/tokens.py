@@ -158,6 +158,8 @@ def _run_info(args: argparse.Namespace) -> int:
         "file": f"{size_bytes:,} bytes, {size_bytes / file.count:.1f} a frame, "
         f"{size_bytes * 8 / 1000 / seconds:.1f} kbit/s",
     }
+    if header.directions:
+        rows["learned"] = f"{len(header.directions):,} bytes of the file are the clip's own ways"
     for key, value in rows.items():
         print(f"{key:10} {value}")
     if args.plot:

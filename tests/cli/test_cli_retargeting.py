@@ -94,6 +94,18 @@ def test_the_rate_of_a_track_is_set_against_h264(
     assert "times the bytes of H.264" in said
 
 
+def test_an_adapted_track_says_how_much_of_it_was_learned(
+    make_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track = tmp_path / "a.safetensors"
+    command = ["tokens", "encode", str(make_clip(count=3)), "-o", str(track), "--model", "imf"]
+    assert main([*command, "--adapt", "--quiet"]) == 0
+    assert main(["tokens", "info", str(track)]) == 0
+    said = capsys.readouterr().out
+    learned = next(line for line in said.splitlines() if line.startswith("learned"))
+    assert 0 < int(learned.split()[1].replace(",", "")) < track.stat().st_size
+
+
 def test_a_rate_on_a_clip_of_another_size_is_refused(
     make_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

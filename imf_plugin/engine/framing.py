@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 
 from imf_plugin.engine.crops import Part, centred_part
+from imf_plugin.errors import PlanError
 
 SAME_ASPECT = 0.02
 """Aspects that differ by no more than this share are taken for the same."""
+
+LARGEST_PADDED_PIXELS = 128_000_000
+"""Padding to the aspect of a very wide driving frame must not fill the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +57,20 @@ def equal_heights(driving: tuple[int, int], reference: tuple[int, int]) -> tuple
     Returns:
         The framing, and the part of the reference that is read in place of the whole; it has the
         driving frame's aspect and reaches beyond the reference where that is narrower.
+
+    Raises:
+        PlanError: If the reference would have to be padded beyond all measure.
     """
     ratio = driving[0] * reference[1] / (driving[1] * reference[0])
     if abs(ratio - 1) <= SAME_ASPECT:
         used, moved = _whole(driving), _whole(reference)
         return Framing(driving=driving, reference=reference, used=used, moved=moved), moved
     laid = centred_part(reference, (max(1, round(reference[0] * ratio)), reference[1]))
+    if ratio > 1 and laid.width * laid.height > LARGEST_PADDED_PIXELS:
+        raise PlanError(
+            f"a driving of {_size(driving)} is too wide for a reference of {_size(reference)}: "
+            "crop one of them, or use --model transport"
+        )
     if ratio < 1:
         used, moved = _whole(driving), laid
     else:

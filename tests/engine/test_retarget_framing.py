@@ -13,6 +13,7 @@ import imf_plugin as imf
 from imf_plugin.engine.crops import Part, centred_part, cut, paste
 from imf_plugin.engine.framing import aligned, equal_heights, squares
 from imf_plugin.engine.retargeting import Retargeting
+from imf_plugin.errors import PlanError
 from imf_plugin.media.read import open_media
 from imf_plugin.models.base import ModelDescriptor
 from imf_plugin.models.retargeting import ReferenceState
@@ -110,6 +111,11 @@ def test_one_line_says_what_was_cut_or_padded(
     driving: tuple[int, int], reference: tuple[int, int], line: str
 ) -> None:
     assert str(equal_heights(driving, reference)[0]) == line
+
+
+def test_a_reference_is_not_padded_beyond_all_measure() -> None:
+    with pytest.raises(PlanError, match="4000x100 is too wide for a reference of 6000x6000"):
+        equal_heights((4000, 100), (6000, 6000))
 
 
 def test_squares_are_said_of_both() -> None:

@@ -445,6 +445,18 @@ def test_a_frame_that_is_a_little_late_is_shown_and_the_next_ones_catch_up(opene
     assert player.dropped == 0
 
 
+def test_the_player_wakes_when_the_next_frame_is_due(opened: Build) -> None:
+    player, clock, wanted = player_with(opened(count=100))
+    player.play()
+    clock.advance(0.03)
+    player.tick()
+    assert (wanted, player._timer.interval()) == ([], 10)
+    clock.advance(0.04)
+    player.tick()
+    assert wanted == [1]
+    assert player._timer.interval() in (10, 11)
+
+
 def test_a_little_late_at_the_end_still_shows_every_frame(opened: Build) -> None:
     player, clock, wanted = player_with(opened(count=10, rate=F(60)))
     player.play()

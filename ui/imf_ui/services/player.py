@@ -4,6 +4,7 @@ The clock is handed in, so that tests can turn it by hand.
 """
 
 import time
+from math import ceil
 from typing import Protocol
 
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
@@ -14,6 +15,8 @@ FASTEST = 8.0
 _MOST_LATE_SECONDS = 0.03
 """A frame that is later than this is skipped; a little late, it is shown, and the next ones follow
 sooner. Neither eye nor ear notices so little."""
+_OVERDUE_FRAMES = 0.5
+"""How soon the next frame follows one that was late: sooner, the two would be painted as one."""
 
 
 class Clock(Protocol):
@@ -97,9 +100,7 @@ class Player(QObject):
         self._set_rate(rate)
         # Only now: opening the sound device may have taken a while.
         self._began = (self._clock.now(), self._position)
-        # Twice a frame, so that a frame is late by half its time at most.
-        interval_ms = 1000 / float(schedule.rate) / max(abs(rate), 1) / 2
-        self._timer.start(max(2, round(interval_ms)))
+        self._set_timer(float(schedule.rate))
 
     def pause(self) -> None:
         """Stand still."""
@@ -168,6 +169,17 @@ class Player(QObject):
             self.dropped += max(abs(number - self._position) - max(round(abs(self._rate)), 1), 0)
             self._position = number
             self.frameWanted.emit(number)
+        self._set_timer(float(schedule.rate))
+
+    def _set_timer(self, frame_rate: float) -> None:
+        """Wake when the next frame is due; soon, when it is overdue already."""
+        if not self._rate:
+            return
+        since, start = self._began
+        pace = frame_rate * abs(self._rate)
+        left = abs(self._position - start) + 1 - (self._clock.now() - since) * pace
+        wait_seconds = (left if left > 0 else _OVERDUE_FRAMES) / pace
+        self._timer.start(max(1, ceil(wait_seconds * 1000)))
 
     def _next_unless_late(self, due: int, moved: float) -> int:
         """Return the frame after the last one where it may still be shown, else the one due."""

@@ -28,6 +28,7 @@ from imf_plugin.models.base import (
 from imf_plugin.models.flow.bending import Bend
 from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
+from imf_plugin.models.flow.layers import overruled
 from imf_plugin.models.flow.opinions import moved_aside, other_opinions
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
@@ -44,7 +45,7 @@ CACHED_PAIRS = 6
 CACHED_OPINIONS = 2
 """Pairs of which everything is kept: the current one and, for a second thread, the next."""
 
-DECODING = 2
+DECODING = 3
 """Goes up whenever the same weights give other pixels."""
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -235,7 +236,8 @@ class ImfVfiInterpolator:
             return [[middle] for middle in middles]
         greys = zip(before.features.greys, after.features.greys, strict=True)
         return [
-            [middle, *other_opinions(*pair)] for middle, pair in zip(middles, greys, strict=True)
+            overruled(*pair, [middle, *other_opinions(*pair)])
+            for middle, pair in zip(middles, greys, strict=True)
         ]
 
     def _autocast(self) -> torch.autocast:

@@ -206,8 +206,6 @@ def describe_retargeter(name: str) -> ModelDescriptor:
 def resolve_retargeter(name: str) -> str:
     """Return the real name behind ``name``; ``auto`` stands for the default.
 
-    The default is `DEFAULT_MODEL`, or what the environment variable ``IMF_MODEL`` names.
-
     Raises:
         ModelError: If there is no such retargeting model.
     """

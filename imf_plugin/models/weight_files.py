@@ -1,4 +1,4 @@
-"""Weights of retargeting models on disk: one safetensors file, and a card that says what it is.
+"""Weights on disk: one safetensors file, and a card that says what it is.
 
 The card ``NAME.json`` holds the network's configuration, the digest of the weights and what
 `imf models info` shows: training data and its licences, steps, hours, hardware, scores.
@@ -66,17 +66,32 @@ def read_weights(name: str, folder: Path | None = None) -> tuple[dict[str, Tenso
 
     card = read_weight_card(name, folder)
     path = (folder or shipped_folder()) / f"{name}.safetensors"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"the weights {path} cannot be read: {_ADVICE}") from error
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise ModelError(f"the weights {path} are damaged or not the ones released: {_ADVICE}")
+    content = read_released(path, card.sha256, _ADVICE)
     try:
         tensors = safetensors.torch.load(content)
     except safetensors.SafetensorError as error:
         raise ModelError(f"the weights {path} are damaged: {_ADVICE}") from error
     return {key: value.float() for key, value in tensors.items()}, card
+
+
+def read_released(path: Path, sha256: str, advice: str) -> bytes:
+    """Return the content of a file of weights.
+
+    Args:
+        path: The file.
+        sha256: The digest that its card gives.
+        advice: What to do where it is missing or damaged.
+
+    Raises:
+        ModelError: If it cannot be read, or has another digest.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the weights {path} cannot be read: {advice}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"the weights {path} are damaged or not the ones released: {advice}")
+    return content
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:

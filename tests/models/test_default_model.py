@@ -10,6 +10,7 @@ import pytest
 from imf_plugin.errors import ModelError
 from imf_plugin.models import registry
 from imf_plugin.models.imf_vfi import weights
+from imf_plugin.models.weight_files import shipped_folder
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_without_usable_weights_flow_takes_over_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    for file in weights.weights_folder().glob("imf-vfi-lite.*"):
+    for file in shipped_folder().glob("imf-vfi-lite.*"):
         shutil.copy(file, tmp_path)
     spoilt = tmp_path / f"imf-vfi-lite.{'json' if harm == 'no card' else 'safetensors'}"
     if harm == "damaged":
@@ -52,7 +53,7 @@ def test_without_usable_weights_flow_takes_over_and_says_so(
         spoilt.write_bytes(content)
     else:
         spoilt.unlink()
-    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights, "shipped_folder", lambda: tmp_path)
     with caplog.at_level(logging.WARNING):
         assert registry.resolve_name("auto") == "flow"
     assert "going on with flow" in caplog.text

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from imf_plugin.engine.tiles import TiledInterpolator
 from imf_plugin.models.base import Interpolator
-from imf_plugin.models.imf_vfi.weights import load_network, weights_folder
+from imf_plugin.models.imf_vfi.weights import load_network
 from imf_plugin.models.registry import describe_model, load_interpolator
+from imf_plugin.models.weight_files import shipped_folder
 
 type Texture = Callable[..., NDArray[np.uint8]]
 
@@ -34,7 +35,7 @@ def pair(texture: Texture) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_shipped_weights_load_and_match_their_digest() -> None:
     network, card = load_network("imf-vfi-lite")
     assert card.parameters == sum(p.numel() for p in network.parameters())
-    together = sum(file.stat().st_size for file in weights_folder().glob("*.safetensors"))
+    together = sum(file.stat().st_size for file in shipped_folder().glob("*.safetensors"))
     assert together < 25e6
 
 

@@ -113,19 +113,23 @@ def overruled(grey0: GreyPicture, grey1: GreyPicture, flows: list[FlowArray]) ->
         return flows
     small0, small1 = shrink(grey0, size), shrink(grey1, size)
     ratio = np.array([size[0] / width, size[1] / height], np.float32)
-    small_flows = [cv2.resize(flow, size) * ratio for flow in flows]
     dense = np.full(small0.shape, MOST_MISMATCH, np.float32)
-    for flow in small_flows:
-        dense = np.minimum(dense, mismatch(small0, small1, flow))
+    small_flows: list[FlowArray] = []
+    for flow in flows:
+        small_flows.append(cv2.resize(flow, size) * ratio)
+        dense = np.minimum(dense, mismatch(small0, small1, small_flows[-1]))
         if np.mean(dense > LOST_LEVEL) < LOST_SHARE:
             return flows
+    layers = moving_layers(small0, small1)
+    if not layers:
+        return flows
     lost0 = np.minimum.reduce([_lost(small0, small1, flow) for flow in small_flows])
     lost1 = np.minimum.reduce([_lost(small1, small0, -flow) for flow in small_flows])
     # The surface with the most landmarks is the ground: it comes in front of nothing.
     hidden = np.zeros_like(dense)
     tried = [
         _tried(layer, small0, small1, dense, (lost0, lost1) if number else (hidden, hidden))
-        for number, layer in enumerate(moving_layers(small0, small1))
+        for number, layer in enumerate(layers)
     ]
     tried.sort(key=lambda layer: -int(layer.explains.sum()))
     chosen, belief = _chosen(tried, dense)
@@ -148,17 +152,20 @@ def mismatch(grey0: GreyPicture, grey1: GreyPicture, flow: FlowArray) -> Levels:
     grid, half = pixel_grid(*grey0.shape), HALF * flow
     start, end = grid - half, grid + half
     levels = cv2.absdiff(sample(grey0, start), sample(grey1, end)).astype(np.float32)
-    levels = np.minimum(levels, MOST_MISMATCH)
     levels[_is_outside(start) | _is_outside(end)] = MOST_MISMATCH
-    return np.asarray(cv2.GaussianBlur(levels, (0, 0), MISMATCH_SIGMA_PX), np.float32)
+    return _around(levels)
 
 
 def _lost(grey0: GreyPicture, grey1: GreyPicture, flow: FlowArray) -> Levels:
     """Return how little picture 0 is found again in picture 1 along a flow 0->1."""
     levels = cv2.absdiff(grey0, sample(grey1, pixel_grid(*grey0.shape) + flow)).astype(np.float32)
-    return np.asarray(
-        cv2.GaussianBlur(np.minimum(levels, MOST_MISMATCH), (0, 0), MISMATCH_SIGMA_PX), np.float32
-    )
+    return _around(levels)
+
+
+def _around(levels: Levels) -> Levels:
+    """Return mismatches, none above the most, as their neighbourhoods have them."""
+    capped = np.minimum(levels, MOST_MISMATCH)
+    return np.asarray(cv2.GaussianBlur(capped, (0, 0), MISMATCH_SIGMA_PX), np.float32)
 
 
 def _is_outside(places: FlowArray) -> Mask:

@@ -4,18 +4,16 @@ The card ``NAME.json`` holds the network's configuration, the digest of the weig
 `imf models info` shows: training data and its licences, steps, hours, hardware, scores.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from imf_plugin.errors import ModelError
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
+from imf_plugin.models.weight_files import read_released, shipped_folder, write_weights
 
 _ADVICE = "reinstall imf-plugin, or use --model flow, which needs no weights"
 
@@ -31,18 +29,13 @@ class Card:
     """Rows for people: training data, licences, steps, hours, hardware, scores."""
 
 
-def weights_folder() -> Path:
-    """Return where the package keeps its weights."""
-    return Path(str(resources.files("imf_plugin.models"))) / "weights"
-
-
 def read_card(name: str, folder: Path | None = None) -> Card:
     """Return the card of a model.
 
     Raises:
         ModelError: If it is missing or not a card.
     """
-    path = (folder or weights_folder()) / f"{name}.json"
+    path = (folder or shipped_folder()) / f"{name}.json"
     try:
         content = json.loads(path.read_text())
         return Card(
@@ -86,33 +79,12 @@ def check_weights(name: str, folder: Path | None = None) -> None:
 
 def _read(name: str, folder: Path | None) -> tuple[Card, Path, bytes]:
     card = read_card(name, folder)
-    path = (folder or weights_folder()) / f"{name}.safetensors"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"the weights {path} cannot be read: {_ADVICE}") from error
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise ModelError(f"the weights {path} are damaged or not the ones released: {_ADVICE}")
-    return card, path, content
+    path = (folder or shipped_folder()) / f"{name}.safetensors"
+    return card, path, read_released(path, card.sha256, _ADVICE)
 
 
 def save_network(
     folder: Path, config: ImfVfiConfig, tensors: dict[str, Tensor], details: dict[str, str]
 ) -> Path:
     """Write weights (as float16) and their card; return the file of the weights."""
-    import safetensors.torch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{config.name}.safetensors"
-    halves = {key: value.detach().cpu().half().contiguous() for key, value in tensors.items()}
-    # Not `save_file`, whose files only their owner may read.
-    content = safetensors.torch.save(halves)
-    path.write_bytes(content)
-    card: dict[str, Any] = {
-        "config": config.to_dict(),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "parameters": sum(value.numel() for value in halves.values()),
-        "details": details,
-    }
-    (folder / f"{config.name}.json").write_text(json.dumps(card, indent=2) + "\n")
-    return path
+    return write_weights(folder, config.name, config.to_dict(), tensors, details)

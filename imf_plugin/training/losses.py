@@ -7,6 +7,10 @@ from torch import Tensor
 CHARBONNIER_EPSILON = 1e-3
 LAPLACIAN_LEVELS = 4
 CENSUS_SOFTNESS = 0.1
+TEXTURE_LEVELS = 3
+TEXTURE_REACH_PX = 8
+TEXTURE_FLOOR = 2e-3
+"""Contrast that nobody sees."""
 LEAST_SQUARE = 1e-5
 """A mean squared error (50 dB) below which there is nothing to learn but noise."""
 
@@ -61,6 +65,29 @@ def _census_signs(picture: Tensor, reach_px: int) -> Tensor:
     neighbours = F.unfold(F.pad(grey, (reach_px,) * 4, mode="replicate"), side)
     difference = neighbours - grey.flatten(2)
     return difference / torch.sqrt(CENSUS_SOFTNESS**2 + difference**2)
+
+
+def texture(found: Tensor, truth: Tensor) -> Tensor:
+    """Return how much more or less fine detail there is than in the truth, place by place.
+
+    Detail that lies beside its place costs a pointwise loss twice, where it is and where it is
+    not; so that loss prefers none. This one compares the contrast of the finest bands within
+    neighbourhoods and does not ask where in them it is (statistics of a Laplacian pyramid, after
+    Portilla and Simoncelli, "A Parametric Texture Model Based on Joint Statistics of Complex
+    Wavelet Coefficients", IJCV 2000).
+    """
+    total: Tensor = found.new_zeros(())
+    for _ in range(TEXTURE_LEVELS):
+        total = total + (_contrast(found) - _contrast(truth)).abs().mean()
+        found, truth = _halved(found), _halved(truth)
+    return total
+
+
+def _contrast(picture: Tensor) -> Tensor:
+    """Return the root mean square of a picture's finest band around each place."""
+    mean = F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    square = F.avg_pool2d((picture - mean) ** 2, TEXTURE_REACH_PX, TEXTURE_REACH_PX // 2)
+    return torch.sqrt(square + TEXTURE_FLOOR**2)
 
 
 def motion_through(flows: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Recipes: which network is trained how, on what kind of machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imf_plugin.models.imf_vfi.config import FULL, LITE, ImfVfiConfig
 from imf_plugin.training.augment import AugmentOptions
@@ -27,18 +27,23 @@ class Recipe:
     log_square_weight: float = 0.0
     laplacian_weight: float = 0.0
     census_weight: float = 0.0
+    texture_weight: float = 0.0
+    """Of how much more or less fine detail there is than in the truth, wherever it lies."""
     flow_weight: float = 0.0
     """Of the error against true (scenes) or taught (films) flows, in pixels."""
     coarse_flow_share: float = 0.3
     """Weight of each coarser level's flows besides."""
     precision: str = "fp32"
     """Of the forward pass: ``fp32`` or ``bf16``."""
+    halved: bool = False
+    """Whether the network sees the keyframes at half the size and the frame is put together at
+    their own, as when interpolating; crops must be a multiple of 32 then."""
     seed: int = 0
 
 
 LITE_CPU = Recipe(
     network=LITE,
-    data=DataOptions(scene_share=0.3, augment=AugmentOptions(crop_px=112, telling_share=0.5)),
+    data=DataOptions(scene_share=0.3, augment=AugmentOptions(crop_px=192, telling_share=0.5)),
     batch_size=8,
     total_steps=10_000,
     learning_rate=6e-4,
@@ -48,6 +53,7 @@ LITE_CPU = Recipe(
     log_square_weight=0.02,
     laplacian_weight=0.01,
     flow_weight=0.004,
+    halved=True,
 )
 """For one or two CPU cores and a few hours: no census loss, which takes a tenth of the time."""
 
@@ -77,4 +83,16 @@ FULL_GPU = Recipe(
     precision="bf16",
 )
 
-RECIPES = {"lite-cpu": LITE_CPU, "lite-gpu": LITE_GPU, "full-gpu": FULL_GPU}
+SHARP_CPU = replace(
+    LITE_CPU,
+    network=replace(LITE, name="imf-vfi-sharp"),
+    total_steps=4_000,
+    learning_rate=3e-4,
+    log_square_weight=0.005,
+    laplacian_weight=0.01,
+    census_weight=0.05,
+    texture_weight=1.0,
+)
+"""For looks: fine detail even where its place is unsure. Begin with weights of `LITE_CPU`."""
+
+RECIPES = {"lite-cpu": LITE_CPU, "sharp-cpu": SHARP_CPU, "lite-gpu": LITE_GPU, "full-gpu": FULL_GPU}

@@ -27,6 +27,7 @@ def train(
     Raises:
         ValueError: If there is no such recipe.
         MediaError: If there is no data cache.
+        ModelError: If the weights to begin with are unusable or of another network.
     """
     if recipe_name not in RECIPES:
         raise ValueError(f"a recipe is one of {', '.join(RECIPES)}, got {recipe_name!r}")
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--validate-every", type=float, default=10.0, help="minutes")
     parser.add_argument("--triplets", type=Path, help="scored besides, never trained on")
+    parser.add_argument("--begin-with", type=Path, help="weights that a new run begins with")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if arguments.device == "cpu":
@@ -64,6 +66,7 @@ def main() -> None:
         workers=arguments.workers,
         validate_every_minutes=arguments.validate_every,
         triplets=arguments.triplets,
+        begin_with=arguments.begin_with,
     )
     train(
         arguments.recipe,

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader
 from imf_plugin.errors import ModelError
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
+from imf_plugin.models.imf_vfi.weights import load_network
 from imf_plugin.training import losses
 from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
 from imf_plugin.training.data import Batch, TrainingSamples, collate
+from imf_plugin.training.forward import decoded
 from imf_plugin.training.recipes import Recipe
 from imf_plugin.training.validation import (
     held_out_samples,
@@ -46,6 +48,8 @@ class RunOptions:
     validation_items: int = 24
     triplets: Path | None = None
     """Picture triplets to score besides; never trained on."""
+    begin_with: Path | None = None
+    """Released weights of the same network that a new run begins with."""
     log_every_steps: int = 50
 
 
@@ -59,6 +63,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.network = ImfVfiNetwork(recipe.network).to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if options.begin_with is not None:
+            self._begin_with(options.begin_with)
         self.ema = {name: value.detach().clone() for name, value in self._weights()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -104,7 +110,7 @@ class Trainer:
         batch = batch.to(self.device)
         half = self.recipe.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            found = self.network(batch.frame0, batch.frame1, batch.timesteps, batch.motion)
+            found = decoded(self.network, batch, halved=self.recipe.halved)
         loss = self.loss(found, batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -125,6 +131,8 @@ class Trainer:
             total = total + recipe.laplacian_weight * losses.laplacian(frames, batch.target)
         if recipe.census_weight:
             total = total + recipe.census_weight * losses.census(frames, batch.target)
+        if recipe.texture_weight:
+            total = total + recipe.texture_weight * losses.texture(frames, batch.target)
         if recipe.flow_weight:
             taught = losses.motion_through(batch.true_flows)
             flow_loss = losses.flow_error(losses.motion_through(found.flows.float()), taught)
@@ -141,7 +149,7 @@ class Trainer:
         network.load_state_dict(self.ema)
         network.eval()
         samples = held_out_samples(self.options.cache, self.options.validation_items)
-        found, rows = score(network, samples, self.device)
+        found, rows = score(network, samples, self.device, halved=self.recipe.halved)
         log.info("step %d held out: %s", self.step, found)
         self._record(kind="held_out", **vars(found))
         if self.options.triplets is not None:
@@ -149,6 +157,7 @@ class Trainer:
                 network,
                 triplet_samples(self.options.triplets, self.recipe.network.opinions),
                 self.device,
+                halved=self.recipe.halved,
             )
             log.info("step %d triplets: %s", self.step, triplets)
             self._record(kind="triplets", **vars(triplets))
@@ -200,6 +209,16 @@ class Trainer:
         best = facts["best_error"]
         self.best_error = math.inf if best is None else float(best)
         log.info("going on from step %d of %s", self.step, folder)
+
+    def _begin_with(self, path: Path) -> None:
+        network, card = load_network(path.stem, path.parent)
+        # One network may be trained for more than one purpose, under more than one name.
+        if replace(card.config, name=self.recipe.network.name) != self.recipe.network:
+            raise ModelError(
+                f"{path} holds another network than this recipe's; begin with weights of a "
+                f"{self.recipe.network.name} of this version, or with none"
+            )
+        self.network.load_state_dict(network.state_dict())
 
     def _batches(self, samples: TrainingSamples) -> Iterator[Batch]:
         size = self.recipe.batch_size

@@ -17,9 +17,12 @@ from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.training.augment import Sample, grown_flow
 from imf_plugin.training.cache import CachedClip, read_cache
 from imf_plugin.training.data import Batch, as_tensors, collate
+from imf_plugin.training.forward import decoded
 
 GRID_ITEMS = 6
 LARGEST_SIDE_PX = 288
+SIDE_MULTIPLE_PX = 32
+"""Sides are cut to a multiple of this, which suits the network at half the size too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,9 @@ def held_out_samples(cache: Path, count: int) -> list[Sample]:
 def _whole(clip: CachedClip, pair_index: int, random: np.random.Generator) -> Sample:
     pair = clip.pairs[pair_index]
     offset = int(random.integers(1, pair.gap))
-    height, width = (min(side // 16 * 16, LARGEST_SIDE_PX) for side in clip.frames.shape[1:3])
+    height, width = (
+        min(side - side % SIDE_MULTIPLE_PX, LARGEST_SIDE_PX) for side in clip.frames.shape[1:3]
+    )
     top, left = (
         (have - want) // 4 * 2
         for have, want in zip(clip.frames.shape[1:3], (height, width), strict=True)
@@ -98,7 +103,7 @@ def _sample(
 
 
 def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
-    """Return the triplets ``NAME/frame10.png frame10i11.png frame11.png``, padded to 16."""
+    """Return the triplets ``NAME/frame10.png frame10i11.png frame11.png``, their sides cut."""
     from imf_plugin.models.flow.opinions import estimate_opinions
 
     samples = []
@@ -109,7 +114,8 @@ def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
                 np.asarray(cv2.imread(str(path.parent / name))), cv2.COLOR_BGR2RGB
             )
             height, width = picture.shape[:2]
-            pictures.append(picture[: height // 16 * 16, : width // 16 * 16])
+            bottom, right = (side - side % SIDE_MULTIPLE_PX for side in (height, width))
+            pictures.append(picture[:bottom, :right])
         greys = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in pictures[:2]]
         flow = estimate_opinions(*greys)[..., : 2 * opinions]
         samples.append(
@@ -120,14 +126,18 @@ def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
 
 @torch.no_grad()
 def score(
-    network: ImfVfiNetwork, samples: Sequence[Sample], device: torch.device
+    network: ImfVfiNetwork,
+    samples: Sequence[Sample],
+    device: torch.device,
+    *,
+    halved: bool = False,
 ) -> tuple[Scores, list[NDArray[np.uint8]]]:
     """Return the scores and, for the first items, rows of pictures."""
     figures: list[list[float]] = []
     rows: list[NDArray[np.uint8]] = []
     for sample in samples:
         batch = collate([as_tensors(sample)]).to(device)
-        found = network(batch.frame0, batch.frame1, batch.timesteps, batch.motion).frames
+        found = decoded(network, batch, halved=halved).frames
         start = untrained_frames(batch.frame0, batch.frame1, batch.timesteps, batch.motion)
         figures.append([*_figures(found, batch.target), *_figures(start, batch.target)])
         if len(rows) < GRID_ITEMS:

@@ -26,7 +26,7 @@ RECIPE = replace(
         token_dim=8,
         implicit_width=8,
     ),
-    data=DataOptions(scene_share=1.0, augment=AugmentOptions(crop_px=48)),
+    data=DataOptions(scene_share=1.0, augment=AugmentOptions(crop_px=64)),
     batch_size=2,
     total_steps=6,
     warmup_steps=2,

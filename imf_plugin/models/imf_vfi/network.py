@@ -61,6 +61,17 @@ class FrameState:
             frames=grown(self.frames), pyramid=[grown(p) for p in self.pyramid], tokens=tokens
         )
 
+    def part(self, items: slice) -> "FrameState":
+        """Return some items of the batch."""
+        tokens = self.tokens and Tokens(
+            grid=self.tokens.grid[items],
+            confidence=self.tokens.confidence[items],
+            whole=self.tokens.whole[items],
+        )
+        return FrameState(
+            frames=self.frames[items], pyramid=[p[items] for p in self.pyramid], tokens=tokens
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
@@ -172,6 +183,12 @@ class ImfVfiNetwork(nn.Module):
         tokens = self.token_encoder(features[-1]) if self.token_encoder else None
         return FrameState(frames=frames, pyramid=features, tokens=tokens)
 
+    def encode_both(self, frame0: Tensor, frame1: Tensor) -> tuple[FrameState, FrameState]:
+        """Return the states of two batches of frames, encoded as one."""
+        both = self.encode(torch.cat([frame0, frame1]))
+        half = frame0.shape[0]
+        return both.part(slice(0, half)), both.part(slice(half, None))
+
     def match(self, before: FrameState, after: FrameState) -> PairMotion | None:
         """Return the motion between two keyframes, or None for a network that is handed it."""
         if self.matcher is None:
@@ -262,9 +279,7 @@ class ImfVfiNetwork(nn.Module):
 
         ``motion`` is what `decode` takes; a network that matches by itself ignores it.
         """
-        both = self.encode(torch.cat([frame0, frame1]))
-        half = frame0.shape[0]
-        before, after = _part(both, slice(0, half)), _part(both, slice(half, None))
+        before, after = self.encode_both(frame0, frame1)
         pair = self.match(before, after)
         if pair is not None:
             motion = motion_at(pair, timesteps)
@@ -277,14 +292,3 @@ def _coarse_flows(starts: list[Tensor], corrections: list[Tensor]) -> list[Tenso
         stride * (start + correction)
         for (stride, start), correction in zip(reversed(coarser), corrections, strict=False)
     ]
-
-
-def _part(state: FrameState, items: slice) -> FrameState:
-    tokens = state.tokens and Tokens(
-        grid=state.tokens.grid[items],
-        confidence=state.tokens.confidence[items],
-        whole=state.tokens.whole[items],
-    )
-    return FrameState(
-        frames=state.frames[items], pyramid=[p[items] for p in state.pyramid], tokens=tokens
-    )

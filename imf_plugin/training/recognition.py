@@ -1,0 +1,156 @@
+"""Trains the recognition of motion: boxed in time, resumable to the step.
+
+``python -m imf_plugin.training.recognition --cache CACHE --output RUN --minutes 90``, with a cache
+that `prepare` and `recognition_scenes` wrote. The same line again goes on where it stopped.
+"""
+
+import argparse
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from imf_plugin.models.flow.opinions import OPINIONS
+from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
+from imf_plugin.models.weight_files import write_weights
+from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
+from imf_plugin.training.recognition_losses import RecognitionWeights, recognition_loss
+from imf_plugin.training.run_state import RunState, Schedule, below
+
+log = logging.getLogger(__name__)
+
+NAME = "imf-recognition"
+
+LONGEST_STEP_SECONDS = 30.0
+"""A step that took longer was stopped in between; only so much is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionRecipe:
+    """Everything that decides a run, apart from its scenes and its time."""
+
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(
+            total_steps=10_000, learning_rate=1e-3, final_learning_rate=2e-5
+        )
+    )
+    data: RecognitionDataOptions = field(default_factory=RecognitionDataOptions)
+    weights: RecognitionWeights = field(default_factory=RecognitionWeights)
+    samples_per_step: int = 2
+    seed: int = 0
+
+
+class RecognitionTrainer:
+    """One run."""
+
+    def __init__(self, recipe: RecognitionRecipe, cache: Path, output: Path) -> None:
+        self.recipe, self.output = recipe, output
+        torch.manual_seed(recipe.seed)
+        network = RecognitionNetwork(OPINIONS)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.state = RunState(network, recipe.schedule)
+        self.network = network
+        self.samples = RecognitionSamples(cache, recipe.data)
+        output.mkdir(parents=True, exist_ok=True)
+        if (output / "last" / "facts.json").exists():
+            self.state.resume(output / "last")
+            log.info("going on from step %d", self.state.step)
+
+    def run(
+        self, minutes: float, *, save_every_minutes: float = 3.0, log_every_steps: int = 50
+    ) -> None:
+        """Train until the time or the steps are used up."""
+        began = saved = self.state.trained_seconds
+        rows: list[dict[str, float]] = []
+        last = time.monotonic()
+        while self.state.step < self.recipe.schedule.total_steps:
+            rows += self.train_step()
+            now = time.monotonic()
+            self.state.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
+            last = now
+            if self.state.step % log_every_steps == 0:
+                self._note(rows)
+                rows = []
+            if self.state.trained_seconds - saved >= 60 * save_every_minutes:
+                self.save()
+                saved = self.state.trained_seconds
+            if self.state.trained_seconds - began >= 60 * minutes:
+                break
+        self.save()
+
+    def train_step(self) -> list[dict[str, float]]:
+        """Take one step and return figures of each of its samples."""
+        count = self.recipe.samples_per_step
+        losses, rows = [], []
+        for number in range(self.state.step * count, (self.state.step + 1) * count):
+            loss, figures = recognition_loss(
+                self.network, self.samples[number], self.recipe.weights
+            )
+            losses.append(loss)
+            rows.append(figures)
+        self.state.learn(torch.stack(losses).mean())
+        return rows
+
+    def save(self) -> None:
+        """Write the checkpoint ``last``."""
+        facts = {"batch_size": self.recipe.samples_per_step, "device": "cpu"}
+        self.state.save(self.output / "last", facts)
+
+    def _note(self, rows: list[dict[str, float]]) -> None:
+        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        minutes = self.state.trained_seconds / 60
+        text = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+        log.info("step %d, %.1f min: %s", self.state.step, minutes, text)
+        entry = {"step": self.state.step, "minutes": round(minutes, 2), **means}
+        with (self.output / "log.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def export_recognition(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:
+    """Write the averaged weights of a checkpoint and their card; return the file of the weights.
+
+    Raises:
+        ModelError: If there is no checkpoint.
+    """
+    tensors, facts = load_checkpoint(checkpoint)
+    config: dict[str, Any] = {"opinions": OPINIONS}
+    samples = int(facts["step"]) * int(facts["batch_size"])
+    hours = float(facts["trained_seconds"]) / 3600
+    rows = {
+        "training": f"{facts['step']} steps, {samples} samples, {hours:.2f} hours",
+        "device": f"{facts['device']}, {facts['threads']} thread(s)",
+        **details,
+    }
+    return write_weights(output, NAME, config, below(tensors, "ema."), rows)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, required=True, help="written by training.prepare")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--export", type=Path, metavar="DIR", help="write the weights there")
+    parser.add_argument("--detail", action="append", default=[], metavar="NAME=TEXT")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    cv2.setNumThreads(1)
+    RecognitionTrainer(RecognitionRecipe(), arguments.cache, arguments.output).run(
+        arguments.minutes
+    )
+    if arguments.export:
+        details = dict(row.split("=", 1) for row in arguments.detail)
+        log.info(
+            "wrote %s", export_recognition(arguments.output / "last", arguments.export, details)
+        )
+
+
+if __name__ == "__main__":
+    main()

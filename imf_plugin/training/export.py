@@ -10,6 +10,7 @@ from pathlib import Path
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.weights import save_network
 from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.run_state import below
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,6 @@ def export(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    averaged = {
-        name.removeprefix("ema."): value
-        for name, value in tensors.items()
-        if name.startswith("ema.")
-    }
     hours = float(facts["trained_seconds"]) / 3600
     samples = int(facts["step"]) * int(facts["batch_size"])
     rows = {
@@ -39,7 +35,7 @@ def export(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:
         **details,
     }
     config = ImfVfiConfig.from_dict(facts["network"])
-    return save_network(output, config, averaged, rows)
+    return save_network(output, config, below(tensors, "ema."), rows)
 
 
 def main() -> None:

@@ -5,23 +5,17 @@ from dataclasses import dataclass, replace
 from imf_plugin.models.imf_vfi.config import FULL, LITE, ImfVfiConfig
 from imf_plugin.training.augment import AugmentOptions
 from imf_plugin.training.data import DataOptions
+from imf_plugin.training.run_state import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Schedule):
     """Everything that decides a run, apart from its data and its time."""
 
     network: ImfVfiConfig
     data: DataOptions
     batch_size: int
-    total_steps: int
-    """The learning rate falls along a cosine until this step."""
-    learning_rate: float
-    final_learning_rate: float
     warmup_steps: int = 200
-    weight_decay: float = 1e-4
-    gradient_norm: float = 1.0
-    """Gradients are clipped to this norm."""
     ema_decay: float = 0.999
     charbonnier_weight: float = 1.0
     log_square_weight: float = 0.0

@@ -8,9 +8,10 @@ from imf_plugin.models.imf.discriminator import (
     hinge_judge_loss,
     hinge_maker_loss,
 )
+from imf_plugin.training.run_state import below, optimiser_tensors, resume_optimiser
 
 PREFIX = "judge."
-_STATE = "judge_adam."
+_OPTIMISER = "judge_adam."
 
 
 class Adversary:
@@ -43,19 +44,12 @@ class Adversary:
     def tensors(self) -> dict[str, Tensor]:
         """Return everything a checkpoint needs."""
         kept = {f"{PREFIX}{name}": value for name, value in self.judge.state_dict().items()}
-        for index, state in self._optimiser.state_dict()["state"].items():
-            kept |= {f"{_STATE}{index}.{name}": value for name, value in state.items()}
-        return kept
+        return kept | optimiser_tensors(self._optimiser, _OPTIMISER)
 
     def resume(self, tensors: dict[str, Tensor]) -> None:
         """Take up what a checkpoint has; a run that began without a discriminator has nothing."""
-        own = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+        own = below(tensors, PREFIX)
         if not own:
             return
         self.judge.load_state_dict(own)
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(_STATE):
-                index, _, name = key.removeprefix(_STATE).partition(".")
-                states.setdefault(int(index), {})[name] = value
-        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": states})
+        resume_optimiser(self._optimiser, tensors, _OPTIMISER)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imf_plugin.models.weight_files import write_weights
 from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.run_state import below
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,6 @@ def export_retargeter(checkpoint: Path, output: Path, details: dict[str, str]) -
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    averaged = {
-        name.removeprefix("ema."): value
-        for name, value in tensors.items()
-        if name.startswith("ema.")
-    }
     hours = float(facts["trained_seconds"]) / 3600
     frames = int(facts["step"]) * int(facts["batch_size"])
     rows = {
@@ -33,7 +29,7 @@ def export_retargeter(checkpoint: Path, output: Path, details: dict[str, str]) -
         **details,
     }
     config = facts["network"]
-    return write_weights(output, config["name"], config, averaged, rows)
+    return write_weights(output, config["name"], config, below(tensors, "ema."), rows)
 
 
 def main() -> None:

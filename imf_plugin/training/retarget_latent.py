@@ -26,9 +26,9 @@ from imf_plugin.models.latent_motion.network import (
 )
 from imf_plugin.models.latent_motion.retargeter import MEASURED_PX, small_motion
 from imf_plugin.training import losses
-from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
 from imf_plugin.training.retarget_cache import RetargetClip, read_retarget_cache
 from imf_plugin.training.retarget_figures import Figure, draw_controls
+from imf_plugin.training.run_state import RunState, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ LONGEST = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentRecipe:
+class LatentRecipe(Schedule):
     """Everything that decides a run, apart from its data and its time."""
 
     network: LatentMotionConfig = field(default_factory=LatentMotionConfig)
@@ -48,6 +48,8 @@ class LatentRecipe:
     total_steps: int = 6000
     learning_rate: float = 1e-3
     final_learning_rate: float = 3e-5
+    warmup_steps: int = 0
+    betas: tuple[float, float] = (0.9, 0.999)
     flow_weight: float = 1.0
     """Of the error against measured motion, in pixels of 32."""
     picture_weight: float = 2.0
@@ -57,7 +59,6 @@ class LatentRecipe:
     """Of the temporal network's squared error in the matrix."""
     dropout: float = 0.5
     """How often rows are left out of the matrix, when they are at all."""
-    ema_decay: float = 0.998
     seed: int = 0
 
 
@@ -78,32 +79,27 @@ class LatentTrainer:
         self.recipe, self.sequences = recipe, sequences
         torch.manual_seed(recipe.seed)
         self.network = LatentMotion(recipe.network)
-        self.ema = {key: value.clone() for key, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=1e-4
-        )
-        self.step = 0
-        self.trained_seconds = 0.0
+        self.state = RunState(self.network, recipe)
 
     def run(self, output: Path, minutes: float = math.inf) -> None:
         """Train until the time or the steps are used up; goes on from ``last/`` if it is there."""
         output.mkdir(parents=True, exist_ok=True)
         if (output / "last" / "facts.json").exists():
-            self.resume(output / "last")
+            self.state.resume(output / "last")
         began = time.monotonic()
-        before = self.trained_seconds
+        before = self.state.trained_seconds
         figures: list[Tensor] = []
-        while self.step < self.recipe.total_steps:
+        while self.state.step < self.recipe.total_steps:
             figures.append(self.train_step())
-            self.trained_seconds = before + time.monotonic() - began
+            self.state.trained_seconds = before + time.monotonic() - began
             over = time.monotonic() - began >= 60 * minutes
-            if self.step % 100 == 0 or over:
+            if self.state.step % 100 == 0 or over:
                 row = torch.stack(figures).mean(0).tolist()
-                log.info("step %d: flow %.3f, filled %.3f px of 32, KL %.2f", self.step, *row)
+                log.info("step %d: flow %.3f, filled %.3f px of 32, KL %.2f", self.state.step, *row)
                 with (output / "log.jsonl").open("a") as file:
-                    file.write(json.dumps({"step": self.step, "figures": row}) + "\n")
+                    file.write(json.dumps({"step": self.state.step, "figures": row}) + "\n")
                 figures = []
-            if self.step % 500 == 0 or over:
+            if self.state.step % 500 == 0 or over:
                 self.save(output / "last")
             if over:
                 break
@@ -112,13 +108,7 @@ class LatentTrainer:
     def train_step(self) -> Tensor:
         """Take one step; returns flow error, that of the filled matrix, and divergence."""
         recipe = self.recipe
-        swing = (1 + math.cos(math.pi * min(1.0, self.step / recipe.total_steps))) / 2
-        rate = recipe.final_learning_rate + swing * (
-            recipe.learning_rate - recipe.final_learning_rate
-        )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        random = np.random.default_rng([recipe.seed, self.step])
+        random = np.random.default_rng([recipe.seed, self.state.step])
         first, frames, motion = self._batch(random)
         count, window = frames.shape[:2]
         flat, target = frames.flatten(0, 1), motion.flatten(0, 1)
@@ -140,54 +130,17 @@ class LatentTrainer:
             + recipe.divergence_weight * divergence
             + recipe.matrix_weight * (filled - matrix.detach()).square().mean()
         )
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        self._follow()
+        self.state.learn(total)
         return torch.stack([error, filled_error, divergence]).detach()
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint."""
-        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
         facts = {
             "network": self.recipe.network.to_dict(),
-            "step": self.step,
             "batch_size": self.recipe.sequences * WINDOW,
-            "trained_seconds": self.trained_seconds,
             "device": "cpu",
-            "threads": torch.get_num_threads(),
         }
-        save_checkpoint(folder, tensors, facts)
-
-    def resume(self, folder: Path) -> None:
-        """Take up the state of a checkpoint.
-
-        Raises:
-            ModelError: If there is none.
-        """
-        tensors, facts = load_checkpoint(folder)
-
-        def below(prefix: str) -> dict[str, Tensor]:
-            return {
-                name.removeprefix(prefix): value
-                for name, value in tensors.items()
-                if name.startswith(prefix)
-            }
-
-        self.network.load_state_dict(below("network."))
-        self.ema = below("ema.")
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in below("adam.").items():
-            index, _, name = key.partition(".")
-            states.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
-        self.step = int(facts["step"])
-        self.trained_seconds = float(facts["trained_seconds"])
+        self.state.save(folder, facts)
 
     def _batch(self, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return first frames ``[B, ...]``, frames and motion ``[B, WINDOW, 3, 32, 32]``."""
@@ -206,12 +159,6 @@ class LatentTrainer:
             parts.append((first, frames, motion))
         first, frames, motion = (torch.stack(part) for part in zip(*parts, strict=True))
         return first, frames, motion
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            self.ema[name].lerp_(value, 1 - decay)
 
 
 def _known(random: np.random.Generator, count: int, window: int, share: float) -> Tensor:

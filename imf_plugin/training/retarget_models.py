@@ -10,6 +10,7 @@ from imf_plugin.models.imf.retargeter import ImfRetargeter
 from imf_plugin.models.registry import load_retargeter
 from imf_plugin.models.retargeting import Retargeter
 from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.run_state import below
 
 GUESS = ":guess"
 """Behind a checkpoint or ``imf``: tokens as the encoder reads them, not fitted."""
@@ -58,11 +59,5 @@ def checkpoint_network(folder: Path) -> CompactImf:
     """
     tensors, facts = load_checkpoint(folder)
     network = CompactImf(CompactConfig.from_dict(facts["network"]))
-    network.load_state_dict(
-        {
-            name.removeprefix("ema."): value
-            for name, value in tensors.items()
-            if name.startswith("ema.")
-        }
-    )
+    network.load_state_dict(below(tensors, "ema."))
     return network.eval()

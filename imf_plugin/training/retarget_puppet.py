@@ -23,8 +23,8 @@ from torch import Tensor
 
 from imf_plugin.models.imf.puppet import UNITS, PuppetConfig, PuppetNetwork
 from imf_plugin.models.weight_files import write_weights
-from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
 from imf_plugin.training.retarget_figures import Figure, draw_controls
+from imf_plugin.training.run_state import RunState, Schedule
 from imf_plugin.training.scenes.render import front_layers
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ LARGEST_SEED = 900_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class PuppetRecipe:
+class PuppetRecipe(Schedule):
     """Everything that decides a run, apart from its time."""
 
     network: PuppetConfig = field(default_factory=PuppetConfig)
@@ -47,7 +47,9 @@ class PuppetRecipe:
     batch: int = 16
     total_steps: int = 10_000
     learning_rate: float = 1e-3
-    ema_decay: float = 0.998
+    final_learning_rate: float = 2e-5
+    falls_while_warming: bool = True
+    betas: tuple[float, float] = (0.9, 0.999)
     outline_weight: float = 0.3
     seed: int = 0
 
@@ -102,66 +104,51 @@ class PuppetTrainer:
         torch.manual_seed(recipe.seed)
         self.network = PuppetNetwork(recipe.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = {key: value.clone() for key, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=1e-4
-        )
-        self.step, self.trained_seconds = 0, 0.0
+        self.state = RunState(self.network, recipe)
 
     def run(self, minutes: float) -> Path:
         """Train until the time or the steps are used up; returns the file of the weights."""
+        state, folder = self.state, self.output / "last"
         self.output.mkdir(parents=True, exist_ok=True)
-        if (self.output / "last" / "facts.json").exists():
-            self.resume()
+        if (folder / "facts.json").exists():
+            state.resume(folder)
+            log.info("going on from step %d", state.step)
         data = self._figures()
-        chapter = self.step // self.recipe.chapter_steps
+        chapter = state.step // self.recipe.chapter_steps
         began = saved = last = time.monotonic()
-        before = self.trained_seconds
+        before = state.trained_seconds
         parts: list[Tensor] = []
-        while self.step < self.recipe.total_steps and last - began < 60 * minutes:
-            if self.step // self.recipe.chapter_steps != chapter:
-                chapter, data = self.step // self.recipe.chapter_steps, self._figures()
+        while state.step < self.recipe.total_steps and last - began < 60 * minutes:
+            if state.step // self.recipe.chapter_steps != chapter:
+                chapter, data = state.step // self.recipe.chapter_steps, self._figures()
             parts.append(self.train_step(data))
             last = time.monotonic()
-            self.trained_seconds = before + last - began
-            if self.step % 50 == 0:
+            state.trained_seconds = before + last - began
+            if state.step % 50 == 0:
                 self._note(torch.stack(parts).mean(0))
                 parts = []
             if last - saved > 60:
-                self.save()
+                state.save(folder, {})
                 saved = last
-        self.save()
+        state.save(folder, {})
         return self._export()
 
     def train_step(self, data: Posed) -> Tensor:
         """Take one step; returns loss, token error in units, share of wrong pixels."""
-        recipe = self.recipe
-        swing = (1 + math.cos(math.pi * min(1.0, self.step / recipe.total_steps))) / 2
-        warm = min(1.0, (self.step + 1) / 100)
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * warm * (0.02 + 0.98 * swing)
         pictures, owners, truth = self._batch(data)
         with torch.autocast("cpu", torch.bfloat16):
             tokens, scores = self.network(pictures)
         tokens, scores = tokens.float(), scores.float()
         outline = F.cross_entropy(scores, owners)
         miss = F.smooth_l1_loss(tokens, truth, beta=0.05)
-        loss = miss + recipe.outline_weight * outline
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        decay = min(recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                self.ema[name].lerp_(value, 1 - decay)
+        loss = miss + self.recipe.outline_weight * outline
+        self.state.learn(loss)
         wrong = (scores.detach().argmax(1) != owners).float().mean()
         return torch.stack([loss.detach(), (tokens - truth).detach().abs().mean(), wrong])
 
     def _batch(self, data: Posed) -> tuple[Tensor, Tensor, Tensor]:
         """Return pictures, owners and tokens of this step, recoloured at random."""
-        random = np.random.default_rng([22, self.recipe.seed, self.step])
+        random = np.random.default_rng([22, self.recipe.seed, self.state.step])
         chosen = random.integers(len(data.tokens), size=self.recipe.batch)
         pictures = data.pictures[chosen].astype(np.float32) / 255
         for picture in pictures:
@@ -179,7 +166,7 @@ class PuppetTrainer:
 
     def _figures(self) -> Posed:
         """Return the figures of this chapter, rendered once and kept beside the checkpoints."""
-        chapter = self.step // self.recipe.chapter_steps
+        chapter = self.state.step // self.recipe.chapter_steps
         path = self.output / f"figures-{chapter}.npz"
         if not path.exists():
             log.info("rendering %d figures", self.recipe.looks)
@@ -188,52 +175,22 @@ class PuppetTrainer:
         with np.load(path) as kept:
             return Posed(**{name: kept[name] for name in kept.files})
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
-        facts = {"step": self.step, "trained_seconds": self.trained_seconds}
-        save_checkpoint(self.output / "last", tensors, facts)
-
-    def resume(self) -> None:
-        """Take up the checkpoint."""
-        tensors, facts = load_checkpoint(self.output / "last")
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.ema = _below(tensors, "ema.")
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "adam.").items():
-            index, _, name = key.partition(".")
-            states.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
-        self.step, self.trained_seconds = int(facts["step"]), float(facts["trained_seconds"])
-        log.info("going on from step %d", self.step)
-
     def _note(self, parts: Tensor) -> None:
         loss, miss, wrong = parts.tolist()
-        row = {"step": self.step, "loss": loss, "miss": miss, "wrong": wrong}
-        log.info("%s, %.1f min", row, self.trained_seconds / 60)
+        row = {"step": self.state.step, "loss": loss, "miss": miss, "wrong": wrong}
+        log.info("%s, %.1f min", row, self.state.trained_seconds / 60)
         with (self.output / "log.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
 
     def _export(self) -> Path:
         config = self.recipe.network
         rows = {
-            "training": f"{self.step} steps of {self.recipe.batch} rendered figures, "
-            f"{self.trained_seconds / 60:.0f} minutes",
+            "training": f"{self.state.step} steps of {self.recipe.batch} rendered figures, "
+            f"{self.state.trained_seconds / 60:.0f} minutes",
             "training data": "figures of imf_plugin.training.retarget_figures, their parts known",
             "device": f"cpu, {torch.get_num_threads()} thread(s)",
         }
-        return write_weights(self.output, config.name, config.to_dict(), self.ema, rows)
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
+        return write_weights(self.output, config.name, config.to_dict(), self.state.ema, rows)
 
 
 def main() -> None:

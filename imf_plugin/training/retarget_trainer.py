@@ -13,10 +13,11 @@ from torch import Tensor
 from imf_plugin.models.imf.compact import CompactDecoded, CompactImf, shown
 from imf_plugin.models.imf.config import COMPACT, CompactConfig
 from imf_plugin.training import losses
-from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from imf_plugin.training.checkpoint import load_checkpoint
 from imf_plugin.training.retarget_adversary import Adversary
 from imf_plugin.training.retarget_data import RetargetBatch, RetargetDataOptions, RetargetSamples
 from imf_plugin.training.retarget_validation import RetargetScores, score_held_out
+from imf_plugin.training.run_state import RunState, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ LONGEST_STEP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetargetRecipe:
+class RetargetRecipe(Schedule):
     """Everything that decides a run, apart from its data and its time."""
 
     network: CompactConfig = COMPACT
@@ -33,13 +34,8 @@ class RetargetRecipe:
     references: int = 2
     """References in a step; each comes with `RetargetDataOptions.moments`."""
     total_steps: int = 6000
-    """The learning rate falls along a cosine until this step."""
     learning_rate: float = 5e-4
     final_learning_rate: float = 2e-5
-    warmup_steps: int = 100
-    weight_decay: float = 1e-4
-    gradient_norm: float = 1.0
-    ema_decay: float = 0.998
     laplacian_weight: float = 0.03
     census_weight: float = 0.0
     """Structure without brightness, in place of the perceptual network that is not at hand."""
@@ -87,19 +83,11 @@ class RetargetTrainer:
         if options.start is not None:
             self.network.load_state_dict(options.start)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = {key: value.clone() for key, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.weight_decay,
-        )
+        self.state = RunState(self.network, recipe)
         self.adversary: Adversary | None = None
         if recipe.adversarial_weight:
             self.adversary = Adversary(recipe.judge_widths, recipe.learning_rate)
         self._shown = torch.empty(0)
-        self.step = 0
-        self.trained_seconds = 0.0
         self.best_db = -math.inf
 
     def run(self) -> None:
@@ -108,43 +96,37 @@ class RetargetTrainer:
         if (self.options.output / "last" / "facts.json").exists():
             self.resume(self.options.output / "last")
         samples = RetargetSamples(self.options.cache, self.recipe.data)
-        began = self.trained_seconds
-        saved = validated = noted = self.trained_seconds
+        state = self.state
+        began = state.trained_seconds
+        saved = validated = noted = state.trained_seconds
         figures: list[Tensor] = []
         last = time.monotonic()
         while True:
             figures.append(self.train_step(self._batch(samples)))
             now = time.monotonic()
-            self.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
-            last = now
-            if self.step % self.options.log_every_steps == 0:
-                self._note(figures, self.trained_seconds - noted)
-                figures, noted = [], self.trained_seconds
-            done = self.step >= self.recipe.total_steps
-            done = done or self.trained_seconds - began >= 60 * self.options.minutes
-            if done or self.trained_seconds - saved >= 60 * self.options.save_every_minutes:
+            state.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
+            trained, last = state.trained_seconds, now
+            if state.step % self.options.log_every_steps == 0:
+                self._note(figures, trained - noted)
+                figures, noted = [], trained
+            done = state.step >= self.recipe.total_steps
+            done = done or trained - began >= 60 * self.options.minutes
+            if done or trained - saved >= 60 * self.options.save_every_minutes:
                 self.save("last")
-                saved = self.trained_seconds
-            if done or self.trained_seconds - validated >= 60 * self.options.validate_every_minutes:
+                saved = trained
+            if done or trained - validated >= 60 * self.options.validate_every_minutes:
                 self.validate()
-                validated = self.trained_seconds
+                validated = trained
                 last = time.monotonic()
             if done:
                 break
 
     def train_step(self, batch: RetargetBatch) -> Tensor:
         """Take one step and return (loss, photometric part, flow part), detached."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
         parts = self.loss(batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        parts[0].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
-        self.optimiser.step()
+        self.state.learn(parts[0])
         if self.adversary is not None:
             self.adversary.learn(batch.target, self._shown)
-        self.step += 1
-        self._follow()
         return parts.detach()
 
     def loss(self, batch: RetargetBatch) -> Tensor:
@@ -153,7 +135,7 @@ class RetargetTrainer:
         count = len(batch.reference)
         times = len(batch.target) // count
         half = recipe.precision == "bf16"
-        reads_all = self.step % recipe.absolute_every == 0
+        reads_all = self.state.step % recipe.absolute_every == 0
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             pictures = torch.cat([batch.reference, batch.driving]) if reads_all else batch.reference
             read = self.network.tokens(pictures).float()
@@ -177,7 +159,7 @@ class RetargetTrainer:
         self._shown = found.detach()
         total = picture + recipe.flow_weight * flow
         total = total + recipe.token_weight * (read.square().mean() + moved.square().mean())
-        if self.adversary is not None and self.step >= recipe.adversarial_from_step:
+        if self.adversary is not None and self.state.step >= recipe.adversarial_from_step:
             total = total + recipe.adversarial_weight * self.adversary.loss(found)
         if reads_all:
             # The encoder of single pictures learns from the one that sees motion, not vice versa.
@@ -193,7 +175,7 @@ class RetargetTrainer:
 
     def _batch(self, samples: RetargetSamples) -> RetargetBatch:
         size = self.recipe.references
-        batch = samples.batch(self.step * size, size)
+        batch = samples.batch(self.state.step * size, size)
         moved = {
             name: plane.contiguous(memory_format=torch.channels_last)
             for name, plane in vars(batch).items()
@@ -203,9 +185,11 @@ class RetargetTrainer:
     def validate(self) -> None:
         """Score the averaged weights on held-out clips, note the figures and keep the best."""
         scores = score_held_out(
-            self.averaged(), self.options.cache, self.options.output / f"grid_{self.step:06d}.png"
+            self.averaged(),
+            self.options.cache,
+            self.options.output / f"grid_{self.state.step:06d}.png",
         )
-        log.info("step %d held out: %s", self.step, scores)
+        log.info("step %d held out: %s", self.state.step, scores)
         self._record({"kind": "held_out", **asdict(scores)})
         if scores.psnr_db > self.best_db:
             self.best_db = scores.psnr_db
@@ -214,94 +198,56 @@ class RetargetTrainer:
     def averaged(self) -> CompactImf:
         """Return a network with the averaged weights."""
         network = CompactImf(self.recipe.network)
-        network.load_state_dict(self.ema)
+        network.load_state_dict(self.state.ema)
         return network.eval()
 
     def save(self, name: str) -> None:
         """Write a checkpoint into the run's folder."""
-        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
-        if self.adversary is not None:
-            tensors |= self.adversary.tensors()
         facts = {
             "network": self.recipe.network.to_dict(),
-            "step": self.step,
             "batch_size": self.recipe.references * self.recipe.data.moments,
-            "trained_seconds": self.trained_seconds,
             "best_db": None if math.isinf(self.best_db) else self.best_db,
             "device": "cpu",
-            "threads": torch.get_num_threads(),
         }
-        save_checkpoint(self.options.output / name, tensors, facts)
+        tensors = None if self.adversary is None else self.adversary.tensors()
+        self.state.save(self.options.output / name, facts, tensors)
 
     def resume(self, folder: Path) -> None:
         """Take up the state of a checkpoint.
 
         Raises:
-            ModelError: If there is none.
+            ModelError: If there is none, or it is damaged.
         """
         tensors, facts = load_checkpoint(folder)
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.ema = _below(tensors, "ema.")
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "adam.").items():
-            index, _, name = key.partition(".")
-            states.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.state.take_up(tensors, facts)
         if self.adversary is not None:
             self.adversary.resume(tensors)
-        self.step = int(facts["step"])
-        self.trained_seconds = float(facts["trained_seconds"])
         best = facts["best_db"]
         self.best_db = -math.inf if best is None else float(best)
-        log.info("going on from step %d of %s", self.step, folder)
-
-    def _learning_rate(self) -> float:
-        recipe = self.recipe
-        if self.step < recipe.warmup_steps:
-            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
-        swing = (1 + math.cos(math.pi * min(1.0, self.step / recipe.total_steps))) / 2
-        return recipe.final_learning_rate + swing * (
-            recipe.learning_rate - recipe.final_learning_rate
-        )
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            self.ema[name].lerp_(value, 1 - decay)
+        log.info("going on from step %d of %s", self.state.step, folder)
 
     def _note(self, figures: list[Tensor], seconds: float) -> None:
         loss, picture, flow = torch.stack(figures).mean(0).tolist()
         rate = len(figures) * self.recipe.references * self.recipe.data.moments / max(seconds, 1e-9)
         log.info(
             "step %d of %d, loss %.4f picture %.4f flow %.3f px, %.1f moments/s, %.1f min",
-            self.step,
+            self.state.step,
             self.recipe.total_steps,
             loss,
             picture,
             flow,
             rate,
-            self.trained_seconds / 60,
+            self.state.trained_seconds / 60,
         )
         self._record(
             {"kind": "train", "loss": loss, "picture": picture, "flow": flow, "rate": rate}
         )
 
     def _record(self, row: dict[str, object]) -> None:
-        entry = {"step": self.step, "minutes": round(self.trained_seconds / 60, 2), **row}
+        minutes = round(self.state.trained_seconds / 60, 2)
+        entry = {"step": self.state.step, "minutes": minutes, **row}
         with (self.options.output / "log.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
 
 
 __all__ = ["RetargetRecipe", "RetargetRunOptions", "RetargetScores", "RetargetTrainer"]

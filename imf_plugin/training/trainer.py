@@ -17,10 +17,11 @@ from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import load_network
 from imf_plugin.training import losses
-from imf_plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from imf_plugin.training.checkpoint import load_checkpoint
 from imf_plugin.training.data import Batch, TrainingSamples, collate
 from imf_plugin.training.forward import decoded
 from imf_plugin.training.recipes import Recipe
+from imf_plugin.training.run_state import RunState
 from imf_plugin.training.validation import (
     held_out_samples,
     score,
@@ -65,15 +66,7 @@ class Trainer:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if options.begin_with is not None:
             self._begin_with(options.begin_with)
-        self.ema = {name: value.detach().clone() for name, value in self._weights()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.weight_decay,
-        )
-        self.step = 0
-        self.trained_seconds = 0.0
+        self.state = RunState(self.network, recipe)
         self.best_error = math.inf
 
     def run(self) -> None:
@@ -86,14 +79,16 @@ class Trainer:
         losses_since: list[Tensor] = []
         for batch in self._batches(samples):
             losses_since.append(self.train_step(batch))
-            self.trained_seconds += clock.tick()
-            if self.step % self.options.log_every_steps == 0:
+            self.state.trained_seconds += clock.tick()
+            if self.state.step % self.options.log_every_steps == 0:
                 mean_loss = float(torch.stack(losses_since).mean())
                 count = len(losses_since) * self.recipe.batch_size
                 rate = count / clock.seconds_since("noted")
-                self._note(loss=mean_loss, samples_per_second=rate, rate=self._learning_rate())
+                self._note(
+                    loss=mean_loss, samples_per_second=rate, rate=self.recipe.rate(self.state.step)
+                )
                 losses_since = []
-            done = self.step >= self.recipe.total_steps
+            done = self.state.step >= self.recipe.total_steps
             done = done or clock.total_seconds >= 60 * self.options.minutes
             if done or clock.is_due("saved", 60 * self.options.save_every_minutes):
                 self.save("last")
@@ -105,19 +100,12 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> Tensor:
         """Take one step and return its loss, detached."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
         batch = batch.to(self.device)
         half = self.recipe.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             found = decoded(self.network, batch, halved=self.recipe.halved)
         loss = self.loss(found, batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
-        self.optimiser.step()
-        self.step += 1
-        self._follow()
+        self.state.learn(loss)
         return loss.detach()
 
     def loss(self, found: Decoded, batch: Batch) -> Tensor:
@@ -146,11 +134,11 @@ class Trainer:
         """Score the averaged weights, note the figures and keep the best."""
         network = ImfVfiNetwork(self.recipe.network).to(self.device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network.load_state_dict(self.ema)
+        network.load_state_dict(self.state.ema)
         network.eval()
         samples = held_out_samples(self.options.cache, self.options.validation_items)
         found, rows = score(network, samples, self.device, halved=self.recipe.halved)
-        log.info("step %d held out: %s", self.step, found)
+        log.info("step %d held out: %s", self.state.step, found)
         self._record(kind="held_out", **vars(found))
         if self.options.triplets is not None:
             triplets, more = score(
@@ -159,31 +147,24 @@ class Trainer:
                 self.device,
                 halved=self.recipe.halved,
             )
-            log.info("step %d triplets: %s", self.step, triplets)
+            log.info("step %d triplets: %s", self.state.step, triplets)
             self._record(kind="triplets", **vars(triplets))
             rows = rows[:4] + more[:3]
-        write_grid(self.options.output / f"grid_{self.step:06d}.png", rows)
+        write_grid(self.options.output / f"grid_{self.state.step:06d}.png", rows)
         if found.error < self.best_error:
             self.best_error = found.error
             self.save("best")
 
     def save(self, name: str) -> None:
         """Write a checkpoint into the run's folder."""
-        tensors = {f"network.{key}": value for key, value in self._weights()}
-        tensors |= {f"ema.{key}": value for key, value in self.ema.items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
         facts = {
             "network": self.recipe.network.to_dict(),
-            "step": self.step,
             "total_steps": self.recipe.total_steps,
             "batch_size": self.recipe.batch_size,
-            "trained_seconds": self.trained_seconds,
             "best_error": None if math.isinf(self.best_error) else self.best_error,
             "device": self.options.device,
-            "threads": torch.get_num_threads(),
         }
-        save_checkpoint(self.options.output / name, tensors, facts)
+        self.state.save(self.options.output / name, facts)
 
     def resume(self, folder: Path) -> None:
         """Take up the state of a checkpoint.
@@ -197,18 +178,10 @@ class Trainer:
                 f"the run in {folder.parent} trains another network than this recipe's; "
                 "give the recipe it was begun with, or another folder"
             )
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.ema = {key: value.to(self.device) for key, value in _below(tensors, "ema.").items()}
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "adam.").items():
-            index, _, name = key.partition(".")
-            states.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
-        self.step = int(facts["step"])
-        self.trained_seconds = float(facts["trained_seconds"])
+        self.state.take_up(tensors, facts)
         best = facts["best_error"]
         self.best_error = math.inf if best is None else float(best)
-        log.info("going on from step %d of %s", self.step, folder)
+        log.info("going on from step %d of %s", self.state.step, folder)
 
     def _begin_with(self, path: Path) -> None:
         network, card = load_network(path.stem, path.parent)
@@ -222,7 +195,7 @@ class Trainer:
 
     def _batches(self, samples: TrainingSamples) -> Iterator[Batch]:
         size = self.recipe.batch_size
-        numbers = range(self.step * size, self.recipe.total_steps * size)
+        numbers = range(self.state.step * size, self.recipe.total_steps * size)
         yield from DataLoader(
             samples,
             batch_size=size,
@@ -232,40 +205,21 @@ class Trainer:
             persistent_workers=False,
         )
 
-    def _learning_rate(self) -> float:
-        recipe = self.recipe
-        if self.step < recipe.warmup_steps:
-            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
-        progress = min(1.0, self.step / recipe.total_steps)
-        swing = (1 + math.cos(math.pi * progress)) / 2
-        return recipe.final_learning_rate + swing * (
-            recipe.learning_rate - recipe.final_learning_rate
-        )
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the averaged weights, faster at the beginning when the average is young."""
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self._weights():
-            self.ema[name].lerp_(value, 1 - decay)
-
-    def _weights(self) -> Iterator[tuple[str, Tensor]]:
-        yield from self.network.state_dict().items()
-
     def _note(self, **figures: float) -> None:
         log.info(
             "step %d of %d, loss %.5f, %.2f samples/s, rate %.1e, %.1f min",
-            self.step,
+            self.state.step,
             self.recipe.total_steps,
             figures["loss"],
             figures["samples_per_second"],
             figures["rate"],
-            self.trained_seconds / 60,
+            self.state.trained_seconds / 60,
         )
         self._record(kind="train", **figures)
 
     def _record(self, **row: float | str) -> None:
-        entry = {"step": self.step, "minutes": round(self.trained_seconds / 60, 2), **row}
+        minutes = round(self.state.trained_seconds / 60, 2)
+        entry = {"step": self.state.step, "minutes": minutes, **row}
         with (self.options.output / "log.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
 
@@ -304,12 +258,3 @@ class _Clock:
         if due:
             self._marks[mark] = self.total_seconds
         return due
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names start with ``prefix``, without it."""
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -114,5 +114,5 @@ def test_training_goes_on_where_it_stopped_and_writes_weights(tmp_path: Path) ->
     longer = PuppetRecipe(network=network, looks=2, poses=1, batch=2, total_steps=3)
     trainer = PuppetTrainer(longer, tmp_path)
     weights = trainer.run(minutes=1)
-    assert trainer.step == 3
+    assert trainer.state.step == 3
     assert load(tmp_path, weights.stem).token_shape == (24,)

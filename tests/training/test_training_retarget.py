@@ -180,8 +180,8 @@ def test_the_latent_model_learns_and_goes_on(tmp_path: Path) -> None:
     trainer = LatentTrainer(LatentRecipe(sequences=1, total_steps=3), [sequence])
     trainer.run(tmp_path)
     again = LatentTrainer(LatentRecipe(sequences=1, total_steps=3), [sequence])
-    again.resume(tmp_path / "last")
-    assert again.step == 3
+    again.state.resume(tmp_path / "last")
+    assert again.state.step == 3
     for name, value in trainer.network.state_dict().items():
         assert torch.equal(again.network.state_dict()[name], value)
 

@@ -84,7 +84,7 @@ def test_training_with_a_discriminator_goes_on_to_the_same_weights(
         whole.recipe,
         RetargetRunOptions(cache=cache, output=tmp_path / "halved", minutes=1e-9),
     )
-    while halved.step < 3:
+    while halved.state.step < 3:
         halved = RetargetTrainer(halved.recipe, halved.options)
         halved.run()
     assert whole.adversary is not None
@@ -99,4 +99,4 @@ def test_training_with_a_discriminator_goes_on_to_the_same_weights(
 def test_a_discriminator_may_join_a_run_that_began_without(cache: Path, tmp_path: Path) -> None:
     _trained(cache, tmp_path / "run", 1, 0.0)
     joined = _trained(cache, tmp_path / "run", 2, 0.1)
-    assert joined.step == 2
+    assert joined.state.step == 2

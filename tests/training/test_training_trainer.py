@@ -56,14 +56,16 @@ def test_an_interrupted_run_ends_like_an_unbroken_one(cache: Path, tmp_path: Pat
     whole = run(RECIPE, cache, tmp_path / "whole")
     # A time box of nothing ends after one step; the next run goes on from there.
     first = run(RECIPE, cache, tmp_path / "parts", minutes=0.0)
-    assert first.step == 1
+    assert first.state.step == 1
     second = run(RECIPE, cache, tmp_path / "parts", minutes=0.0)
-    assert second.step == 2
+    assert second.state.step == 2
     rest = run(RECIPE, cache, tmp_path / "parts")
-    assert rest.step == whole.step == 6
+    assert rest.state.step == whole.state.step == 6
     for name, value in whole.network.state_dict().items():
         torch.testing.assert_close(rest.network.state_dict()[name], value, atol=1e-6, rtol=1e-5)
-        torch.testing.assert_close(rest.ema[name], whole.ema[name], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(
+            rest.state.ema[name], whole.state.ema[name], atol=1e-6, rtol=1e-5
+        )
 
 
 def test_a_run_leaves_checkpoints_numbers_and_pictures(cache: Path, tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_exported_weights_are_the_averaged_ones_with_their_history(
     assert card.details["data"] == "scenes"
     assert card.details["training"].startswith("6 steps, 12 samples")
     for name, value in network.state_dict().items():
-        torch.testing.assert_close(value, trainer.ema[name].half().float())
+        torch.testing.assert_close(value, trainer.state.ema[name].half().float())
 
 
 @pytest.mark.parametrize("matching", ["classical", "attention"])

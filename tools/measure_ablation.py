@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from imf_plugin.engine.pixels import to_tensor
 from imf_plugin.media.read import open_media
 from imf_plugin.models.base import Context, Neighbour
-from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator, load
+from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
+from imf_plugin.models.imf_vfi.loading import load
+from imf_plugin.models.imf_vfi.recogniser import Opinions
 from imf_plugin.models.imf_vfi.tokens import Tokens
 from imf_plugin.models.registry import load_interpolator
 
@@ -69,13 +71,20 @@ def with_opinions(*kept: int) -> Callable[[ImfVfiInterpolator], None]:
     def change(model: ImfVfiInterpolator) -> None:
         every = model._opinions._find
 
-        def some(before: Any, after: Any) -> list[list[np.ndarray]]:
+        def some(before: Any, after: Any) -> list[Opinions]:
             chosen = [kept[min(place, len(kept) - 1)] for place in range(3)]
-            return [[item[number] for number in chosen] for item in every(before, after)]
+            return [
+                replace(item, flows=[item.flows[number] for number in chosen])
+                for item in every(before, after)
+            ]
 
         model._opinions._find = some
 
     return change
+
+
+def without_recognition(model: ImfVfiInterpolator) -> None:
+    model.recogniser = None
 
 
 def nothing(model: ImfVfiInterpolator) -> None:
@@ -84,6 +93,7 @@ def nothing(model: ImfVfiInterpolator) -> None:
 
 ROWS: dict[str, Callable[[ImfVfiInterpolator], None]] = {
     "as it ships": nothing,
+    "no recognition": without_recognition,
     "tokens silent": without_tokens,
     "implicit decoder silent": without_implicit,
     "no corrections at stride 2": without_corrections(3),

@@ -10,7 +10,7 @@ from imf_plugin.cli.retiming import Subparsers
 from imf_plugin.cli.training_retarget import add_retarget
 from imf_plugin.errors import MediaError, OutputRefused, PlanError
 
-_RECIPES = ("auto", "lite-cpu", "lite-gpu", "full-gpu")
+_RECIPES = ("auto", "lite-cpu", "sharp-cpu", "lite-gpu", "full-gpu")
 _SHORTEST_MINUTES = 0.1
 
 
@@ -46,6 +46,9 @@ def _add_interpolation(kinds: Subparsers) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="go on with the run that is in RUN",
+    )
+    parser.add_argument(
+        "--begin-with", metavar="WEIGHTS", help="weights that a new run starts from"
     )
     parser.add_argument("--cache", metavar="DIR", help="prepared data (default: RUN/cache)")
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu or cuda:N")
@@ -134,6 +137,7 @@ def _weights(args: argparse.Namespace, data: Path, output: Path) -> Path:
         minutes=args.minutes,
         device=device,
         workers=args.workers,
+        begin_with=Path(args.begin_with) if args.begin_with else None,
     )
     train(recipe, options, total_steps=args.steps, batch_size=args.batch)
     return export(output / "last", output, {"training data": str(data)})

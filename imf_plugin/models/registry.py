@@ -28,13 +28,13 @@ def _flow_descriptor() -> ModelDescriptor:
 
 
 def _imf_vfi_lite(device: str, precision: str) -> Interpolator:
-    from imf_plugin.models.imf_vfi.interpolator import load
+    from imf_plugin.models.imf_vfi.loading import load
 
     return load("imf-vfi-lite", device, precision)
 
 
 def _imf_vfi_lite_descriptor() -> ModelDescriptor:
-    from imf_plugin.models.imf_vfi.interpolator import describe
+    from imf_plugin.models.imf_vfi.loading import describe
 
     return describe("imf-vfi-lite")
 
@@ -117,7 +117,7 @@ def describe_model(name: str) -> ModelDescriptor:
     """
     name = resolve_name(name)
     if is_weights_file(name):
-        from imf_plugin.models.imf_vfi.interpolator import describe_file
+        from imf_plugin.models.imf_vfi.loading import describe_file
 
         return describe_file(Path(name))
     return INTERPOLATORS[name][1]()
@@ -153,10 +153,13 @@ def resolve_name(name: str) -> str:
 
 @functools.cache
 def _default_model() -> str:
+    from imf_plugin.models.imf_vfi.recogniser import NAME
     from imf_plugin.models.imf_vfi.weights import check_weights
+    from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, read_weights
 
     try:
         check_weights(DEFAULT_MODEL)
+        read_weights(NAME, advice=INTERPOLATION_ADVICE)
     except ModelError as error:
         _LOG.warning("%s; going on with %s", error, FALLBACK_MODEL)
         return FALLBACK_MODEL
@@ -178,7 +181,7 @@ def load_interpolator(
     """
     name = resolve_name(name)
     if is_weights_file(name):
-        from imf_plugin.models.imf_vfi.interpolator import load_file
+        from imf_plugin.models.imf_vfi.loading import load_file
 
         return load_file(Path(name), device, precision)
     return INTERPOLATORS[name][0](device, precision)

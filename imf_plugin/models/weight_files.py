@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from imf_plugin.errors import ModelError
 
-_ADVICE = "reinstall imf-plugin, or use --model transport, which needs no weights"
+RETARGETING_ADVICE = "reinstall imf-plugin, or use --model transport, which needs no weights"
+INTERPOLATION_ADVICE = "reinstall imf-plugin, or use --model flow, which needs no weights"
+"""What to do where weights are missing or damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,9 @@ def shipped_folder() -> Path:
     return Path(str(resources.files("imf_plugin.models"))) / "weights"
 
 
-def read_weight_card(name: str, folder: Path | None = None) -> WeightCard:
+def read_weight_card(
+    name: str, folder: Path | None = None, *, advice: str = RETARGETING_ADVICE
+) -> WeightCard:
     """Return the card of a model.
 
     Raises:
@@ -52,11 +56,13 @@ def read_weight_card(name: str, folder: Path | None = None) -> WeightCard:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"the description of the model's weights, {path}, is missing or damaged: {_ADVICE}"
+            f"the description of the model's weights, {path}, is missing or damaged: {advice}"
         ) from error
 
 
-def read_weights(name: str, folder: Path | None = None) -> tuple[dict[str, Tensor], WeightCard]:
+def read_weights(
+    name: str, folder: Path | None = None, *, advice: str = RETARGETING_ADVICE
+) -> tuple[dict[str, Tensor], WeightCard]:
     """Return a model's weights in float32, and its card.
 
     Raises:
@@ -64,13 +70,13 @@ def read_weights(name: str, folder: Path | None = None) -> tuple[dict[str, Tenso
     """
     import safetensors.torch
 
-    card = read_weight_card(name, folder)
+    card = read_weight_card(name, folder, advice=advice)
     path = (folder or shipped_folder()) / f"{name}.safetensors"
-    content = read_released(path, card.sha256, _ADVICE)
+    content = read_released(path, card.sha256, advice)
     try:
         tensors = safetensors.torch.load(content)
     except safetensors.SafetensorError as error:
-        raise ModelError(f"the weights {path} are damaged: {_ADVICE}") from error
+        raise ModelError(f"the weights {path} are damaged: {advice}") from error
     return {key: value.float() for key, value in tensors.items()}, card
 
 
@@ -94,7 +100,9 @@ def read_released(path: Path, sha256: str, advice: str) -> bytes:
     return content
 
 
-def fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+def fill(
+    network: nn.Module, tensors: dict[str, Tensor], name: str, *, advice: str = RETARGETING_ADVICE
+) -> None:
     """Give a network its weights.
 
     Raises:
@@ -103,7 +111,7 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ModelError(f"the weights of {name} do not fit this version: {_ADVICE}") from error
+        raise ModelError(f"the weights of {name} do not fit this version: {advice}") from error
 
 
 def write_weights(

@@ -65,7 +65,7 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
     Raises:
         MediaError: If there are videos, but none that can be used.
     """
-    videos, groups = find_videos(data), _groups(data)
+    videos, groups = find_videos(data), groups_of(data)
     taken: Counter[str] = Counter()
     for name, path in videos.items():
         group = groups.get(path.name, name)
@@ -143,7 +143,7 @@ def _opinions(clip: CachedClip, pair: Pair) -> NDArray[np.float16]:
     )
 
 
-def _groups(data: Path) -> dict[str, str]:
+def groups_of(data: Path) -> dict[str, str]:
     """Return the source of each clip by its file name, from PROVENANCE.tsv where there is one."""
     for folder in (data, data.parent):
         path = folder / "PROVENANCE.tsv"

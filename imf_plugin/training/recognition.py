@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import torch
 
-from imf_plugin.models.flow.opinions import OPINIONS
+from imf_plugin.models.imf_vfi.recogniser import NAME
 from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
 from imf_plugin.models.weight_files import write_weights
 from imf_plugin.training.checkpoint import load_checkpoint
@@ -25,8 +25,6 @@ from imf_plugin.training.recognition_losses import RecognitionWeights, recogniti
 from imf_plugin.training.run_state import RunState, Schedule, below
 
 log = logging.getLogger(__name__)
-
-NAME = "imf-recognition"
 
 LONGEST_STEP_SECONDS = 30.0
 """A step that took longer was stopped in between; only so much is counted."""
@@ -53,7 +51,7 @@ class RecognitionTrainer:
     def __init__(self, recipe: RecognitionRecipe, cache: Path, output: Path) -> None:
         self.recipe, self.output = recipe, output
         torch.manual_seed(recipe.seed)
-        network = RecognitionNetwork(OPINIONS)
+        network = RecognitionNetwork()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.state = RunState(network, recipe.schedule)
         self.network = network
@@ -120,7 +118,7 @@ def export_recognition(checkpoint: Path, output: Path, details: dict[str, str]) 
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    config: dict[str, Any] = {"opinions": OPINIONS}
+    config: dict[str, Any] = {}
     samples = int(facts["step"]) * int(facts["batch_size"])
     hours = float(facts["trained_seconds"]) / 3600
     rows = {

@@ -8,16 +8,19 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.errors import MediaError
+from imf_plugin.models.flow.layers import layer_motions
 from imf_plugin.models.imf_vfi.recognition import SIDE_MULTIPLE
+from imf_plugin.motion.flow import FlowArray
 from imf_plugin.training.augment import Random, Sample, grown_flow
 from imf_plugin.training.cache import CachedClip, Pair, read_cache
-from imf_plugin.training.teacher import taught
+from imf_plugin.training.teacher import grey_of, taught
 
 FILM_TRUST = 0.3
 """What classical flow says of film counts so much beside the truth of scenes."""
@@ -32,7 +35,7 @@ type Arrays = dict[str, NDArray[np.float32]]
 class RecognitionDataOptions:
     """What is drawn how often, and changed how."""
 
-    film_share: float = 0.3
+    film_share: float = 0.4
     crop_px: tuple[int, int] = (256, 384)
     """Height and width of crops."""
     whole_share: float = 0.3
@@ -56,7 +59,9 @@ class RecognitionSample:
     known: Tensor
     """How much that counts, ``[1, 1, H/2, W/2]``."""
     opinions: Tensor
-    """What the dense search says, ``[1, 2 n, H/2, W/2]`` pixels."""
+    """What the dense search says, ``[n, 2, H/2, W/2]`` pixels."""
+    layers: Tensor
+    """Motions of surfaces found by landmarks, ``[k, 2, H/4, W/4]`` pixels."""
     forward: Tensor
     """Where pixels (4, 4), (4, 12) ... of the first picture go, ``[2, H/8, W/8]`` pixels."""
     backward: Tensor
@@ -64,6 +69,8 @@ class RecognitionSample:
     seen_forward: Tensor
     """1 where that is known and seen, else 0, ``[H/8, W/8]``."""
     seen_backward: Tensor
+    is_film: bool
+    """Whether the motion is only what classical flow says."""
 
 
 class RecognitionSamples:
@@ -94,8 +101,9 @@ class RecognitionSamples:
         """Return a sample."""
         random = np.random.default_rng([self.options.seed, number])
         wants_film = random.random() < self.options.film_share
-        arrays = self._film(random) if wants_film and self.groups else self._scene(random)
-        return _as_tensors(_changed(arrays, random, self.options))
+        is_film = bool(wants_film and self.groups)
+        arrays = self._film(random) if is_film else self._scene(random)
+        return _as_tensors(_changed(arrays, random, self.options), is_film=is_film)
 
     def _scene(self, random: Random) -> Arrays:
         with np.load(self.scenes[int(random.integers(len(self.scenes)))]) as archive:
@@ -113,6 +121,7 @@ class RecognitionSamples:
             "middle": middle,
             "known": np.ones(middle.shape[:2]),
             "opinions": stored["opinions"][:, *half],
+            "layers": stored["layers"][:, _shrunk(rows, 4), _shrunk(columns, 4)],
         }
         for name in ("forward", "backward", "seen_forward", "seen_backward"):
             arrays[name] = stored[name][eighth]
@@ -130,12 +139,13 @@ class RecognitionSamples:
         frames = clip.frames[list(numbers), rows, columns].astype(np.float32) / np.float32(255)
         height, width = frames.shape[1:3]
         half = clip.motions(number, _shrunk(rows, 2), _shrunk(columns, 2)).astype(np.float32)
+        grown = grown_flow(half.astype(np.float16), height, width)
         sample = Sample(
             frame0=frames[0],
             frame1=frames[2],
             target=frames[1],
             timestep=0.5,
-            middle_flow=grown_flow(half.astype(np.float16), height, width),
+            middle_flow=grown,
             true_flows=np.full((height, width, 4), np.nan, np.float32),
         )
         flows = taught(sample).true_flows
@@ -147,11 +157,21 @@ class RecognitionSamples:
             "middle": np.nan_to_num(middle),
             "known": known * np.float32(FILM_TRUST),
             "opinions": np.stack(np.split(half, half.shape[-1] // 2, -1)),
+            "layers": _layers(frames, grown),
             "forward": np.zeros((*eighth, 2), np.float32),
             "backward": np.zeros((*eighth, 2), np.float32),
             "seen_forward": np.zeros(eighth, np.float32),
             "seen_backward": np.zeros(eighth, np.float32),
         }
+
+
+def _layers(frames: NDArray[np.float32], opinions: FlowArray) -> NDArray[np.float32]:
+    """Return the motions of surfaces of a film crop, ``[k, H/4, W/4, 2]`` pixels."""
+    height, width = opinions.shape[:2]
+    flows = [np.ascontiguousarray(flow) for flow in np.split(opinions, opinions.shape[-1] // 2, -1)]
+    found = layer_motions(grey_of(frames[0]), grey_of(frames[2]), flows)
+    small = [cv2.resize(flow, (width // 4, height // 4)) for flow in found]
+    return np.stack(small) if small else np.zeros((0, height // 4, width // 4, 2), np.float32)
 
 
 def _crop(whole: tuple[int, int], wanted: tuple[int, int], random: Random) -> tuple[slice, slice]:
@@ -168,10 +188,10 @@ def _shrunk(place: slice, factor: int) -> slice:
     return slice(place.start // factor, place.stop // factor)
 
 
-_STACKED = ("frames", "opinions")
+_STACKED = ("frames", "opinions", "layers")
 """Arrays with rows on axis 1; those of the others are on axis 0."""
 
-_FLOWS = ("middle", "opinions", "forward", "backward")
+_FLOWS = ("middle", "opinions", "layers", "forward", "backward")
 
 
 def _changed(arrays: Arrays, random: Random, options: RecognitionDataOptions) -> Arrays:
@@ -208,6 +228,7 @@ def _reversed(arrays: Arrays) -> Arrays:
         "middle": -arrays["middle"],
         "known": arrays["known"],
         "opinions": -arrays["opinions"],
+        "layers": -arrays["layers"],
         "forward": arrays["backward"],
         "backward": arrays["forward"],
         "seen_forward": arrays["seen_backward"],
@@ -215,7 +236,7 @@ def _reversed(arrays: Arrays) -> Arrays:
     }
 
 
-def _as_tensors(arrays: Arrays) -> RecognitionSample:
+def _as_tensors(arrays: Arrays, *, is_film: bool) -> RecognitionSample:
     tensors = {
         name: torch.from_numpy(np.ascontiguousarray(array, np.float32))
         for name, array in arrays.items()
@@ -224,9 +245,11 @@ def _as_tensors(arrays: Arrays) -> RecognitionSample:
         frames=tensors["frames"].permute(0, 3, 1, 2),
         middle=tensors["middle"].permute(2, 0, 1)[None],
         known=tensors["known"][None, None],
-        opinions=tensors["opinions"].permute(0, 3, 1, 2).flatten(0, 1)[None],
+        opinions=tensors["opinions"].permute(0, 3, 1, 2),
+        layers=tensors["layers"].permute(0, 3, 1, 2),
         forward=tensors["forward"].permute(2, 0, 1),
         backward=tensors["backward"].permute(2, 0, 1),
         seen_forward=tensors["seen_forward"],
         seen_backward=tensors["seen_backward"],
+        is_film=is_film,
     )

@@ -6,13 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imf_kernels import warp
 from imf_plugin.models.imf_vfi.layers import doubled, halved
-from imf_plugin.models.imf_vfi.recognition import (
-    Described,
-    Recognised,
-    RecognitionNetwork,
-    seen_halfway,
-)
+from imf_plugin.models.imf_vfi.recognition import Described, Recognised, RecognitionNetwork
+from imf_plugin.training.losses import log_square
 from imf_plugin.training.recognition_data import RecognitionSample
 
 LEAST_MATCHES = 8
@@ -22,18 +19,29 @@ CENTRE_OFFSET = 0.5 / 8
 """Known flows start at pixel (4, 4) of each cell, whose middle is at (3.5, 3.5)."""
 
 
+RIGHT_PX = 2.0
+"""A candidate this far off the true motion is right to a third."""
+
+LIKE_LEVEL = 0.015
+"""Difference to the frame between, 0..1, by which one candidate is a third as good as another."""
+
+LEAST_RIGHT = 1e-3
+"""Where none is right, none is to be chosen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecognitionWeights:
     """Of the parts of the loss."""
 
     matching: float = 0.3
     """Negative logarithm of the likelihood of the true matches."""
-    motion: float = 0.2
-    """Of the error at each stage, see `motion_error`."""
-    decided: float = 0.5
-    """Of the motion that is decided for in the end."""
-    frame: float = 6.0
-    """Absolute error of the frame between."""
+    choice: float = 0.5
+    """Negative logarithm of how right the chosen candidates are."""
+    motion: float = 0.3
+    """Of the motion that comes of it, see `motion_error`."""
+    frame: float = 0.3
+    """Of the frame between, put together from what each picture shows of it; see
+    `losses.log_square`."""
 
 
 def recognition_loss(
@@ -45,38 +53,105 @@ def recognition_loss(
         Described(**{name: planes[number : number + 1] for name, planes in described.items()})
         for number in (0, 1)
     )
-    found: Recognised = network(first, second, halved(sample.opinions))
-    similarity = found.similarity[0]
+    opinions = halved(sample.opinions)
+    found: Recognised = network(first, second, opinions, sample.layers)
     matching = (
-        match_error(similarity, sample.forward, sample.seen_forward)
-        + match_error(similarity.T, sample.backward, sample.seen_backward)
+        match_error(found.similarity, sample.forward, sample.seen_forward)
+        + match_error(found.similarity.T, sample.backward, sample.seen_backward)
     ) / 2
-    weight8 = halved(halved(sample.known))
-    truth8 = halved(halved(sample.middle * sample.known)) / weight8.clamp_min(1e-3)
-    stages = sum(motion_error(motion, truth8, weight8) for motion in found.coarse_motions)
-    recognised = doubled(found.motion)
-    stages = stages + motion_error(recognised, sample.middle, sample.known)
-    trust = doubled(found.trust)
-    motion = recognised * trust[:, :1]
-    for number, opinion in enumerate(torch.split(sample.opinions, 2, 1), 1):
-        motion = motion + opinion * trust[:, number : number + 1]
-    decided = motion_error(motion, sample.middle, sample.known)
-    frame = _frame_error(sample.frames, motion, doubled(found.blend))
+    # One of each four, not their mean, which at an edge is nobody's motion.
+    truth, known = sample.middle[..., 1::2, 1::2], sample.known[..., 1::2, 1::2]
+    if sample.is_film:
+        choice = likeness_error(found, sample.frames)
+    else:
+        choice = choice_error(found, truth, known)
+    motion = motion_error(found.motion, truth, known)
+    frame, even = frame_errors(sample.frames, found)
     loss = (
         weights.matching * matching
-        + weights.motion * stages
-        + weights.decided * decided
+        + weights.choice * choice
+        + weights.motion * motion
         + weights.frame * frame
     )
     with torch.no_grad():
-        dense = motion_error(sample.opinions[:, :2], sample.middle, sample.known)
         figures = {
             "matching": float(matching),
-            "decided": float(decided),
-            "dense": float(dense),
+            "choice": float(choice),
+            "motion": float(motion),
             "frame": float(frame),
+            "even": float(even),
+            "dense": float(motion_error(opinions[:1], truth, known)),
+            "best": float(_best_error(found.candidates, truth, known)),
         }
     return loss, figures
+
+
+def choice_error(found: Recognised, truth: Tensor, known: Tensor) -> Tensor:
+    """Return how unlikely the choice is to be right, the mean over what is known.
+
+    Args:
+        found: With chances of every candidate.
+        truth: ``[1, 2, H/4, W/4]`` pixels.
+        known: How much each place counts, ``[1, 1, H/4, W/4]``.
+    """
+    off = (found.candidates - truth).norm(dim=1, keepdim=True)
+    right = (found.shares * torch.exp(-off / RIGHT_PX)).sum(0, keepdim=True)
+    total: Tensor = -(torch.log(right + LEAST_RIGHT) * known).sum() / known.sum().clamp_min(1)
+    return total
+
+
+def likeness_error(found: Recognised, frames: Tensor) -> Tensor:
+    """Return how far the choice is from what makes the frame between.
+
+    Of film the motion is not known, but what it shows is: of every candidate, how like that frame
+    the better of the two pictures becomes. Where all do as well, nothing is to be learnt.
+
+    Args:
+        found: With chances of every candidate.
+        frames: First, between, second, ``[3, 3, H, W]``.
+    """
+    with torch.no_grad():
+        small = halved(halved(frames))
+        count = len(found.candidates)
+        first, truth, second = (small[n : n + 1].expand(count, -1, -1, -1) for n in range(3))
+        half = (found.candidates / 8).contiguous()
+        off = torch.minimum(
+            (warp(first, -half) - truth).abs().mean(1, keepdim=True),
+            (warp(second, half) - truth).abs().mean(1, keepdim=True),
+        )
+        off = F.avg_pool2d(off, 5, 1, 2, count_include_pad=False)
+        wanted = torch.softmax(-off / LIKE_LEVEL, 0)
+        matters = (off.amax(0, keepdim=True) - off.amin(0, keepdim=True)) / LIKE_LEVEL
+        matters = matters.clamp(max=1)
+    total: Tensor = -(wanted * torch.log(found.shares + LEAST_RIGHT)).sum(0, keepdim=True)
+    return (total * matters).sum() / matters.sum().clamp_min(1)
+
+
+def frame_errors(frames: Tensor, found: Recognised) -> tuple[Tensor, Tensor]:
+    """Return the error of the frame between, and what it were with both pictures shown alike.
+
+    A squared one, which has a doubtful place show both.
+
+    Only which picture shows what is learnt from it; the motion has its own truth.
+
+    Args:
+        frames: First, between, second, ``[3, 3, H, W]``.
+        found: Of the first and the second.
+    """
+    small = halved(frames)
+    motion = doubled(found.motion.detach())
+    half = (motion / 4).contiguous()
+    seen0, seen1 = warp(small[:1], -half), warp(small[2:], half)
+    made = torch.lerp(seen0, seen1, torch.sigmoid(doubled(found.side)))
+    even = (seen0 + seen1).detach() / 2
+    return log_square(made, small[1:2]), log_square(even, small[1:2])
+
+
+def _best_error(candidates: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Return what the best choice would come to, see `motion_error`."""
+    off = (candidates - truth).norm(dim=1, keepdim=True)
+    best = off.argmin(0, keepdim=True).expand(-1, 2, -1, -1)
+    return motion_error(candidates.gather(0, best), truth, known)
 
 
 def match_error(similarity: Tensor, flow: Tensor, seen: Tensor) -> Tensor:
@@ -126,11 +201,3 @@ def motion_error(found: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     root = torch.sqrt(distance.clamp(0, 200) + 0.04)
     total: Tensor = (root * known).sum() / known.sum().clamp_min(1)
     return total
-
-
-def _frame_error(frames: Tensor, motion: Tensor, blend: Tensor) -> Tensor:
-    """Return the error of the frame between that a motion at half the size makes."""
-    small = halved(frames)
-    seen0, seen1 = seen_halfway(small[:1], small[2:], motion / 2)
-    made = torch.lerp(seen0, seen1, torch.sigmoid(blend))
-    return F.l1_loss(made, small[1:2])

@@ -7,6 +7,7 @@ clips, a NumPy archive::
     far/00000.npz  frames   uint8   [3, H, W, 3]       both pictures and the truth between, RGB
                    middle   float16 [H/2, W/2, 2]      true middle flow, pixels
                    opinions float16 [n, H/2, W/2, 2]   what the dense search says
+                   layers   float16 [k, H/4, W/4, 2]   motions of surfaces found by landmarks
                    forward  float16 [H/8, W/8, 2]      true flow 0->1 of pixels (4, 4), (4, 12) ...
                    backward float16 [H/8, W/8, 2]      true flow 1->0, likewise
                    seen_forward, seen_backward bool    whether the other picture shows it
@@ -19,8 +20,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from imf_plugin.models.flow.layers import layer_motions
 from imf_plugin.models.flow.opinions import estimate_opinions
+from imf_plugin.motion.flow import FlowArray
 from imf_plugin.training.cache import read_cache
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
@@ -98,27 +102,34 @@ def _drawn(scene: Scene, start: float, end: float) -> dict[str, np.ndarray]:
             for time in (start, 0.5, end)
         ]
     )
-    greys = [cv2.cvtColor(frames[number], cv2.COLOR_RGB2GRAY) for number in (0, 2)]
-    opinions = estimate_opinions(*(np.asarray(grey, np.uint8) for grey in greys))
-    height, width = greys[0].shape
-    halves = [
-        cv2.resize(
-            np.ascontiguousarray(opinions[..., channel : channel + 2]),
-            (width // 2, height // 2),
-            interpolation=cv2.INTER_AREA,
-        )
+    grey0, grey1 = (
+        np.asarray(cv2.cvtColor(frames[number], cv2.COLOR_RGB2GRAY), np.uint8) for number in (0, 2)
+    )
+    opinions = estimate_opinions(grey0, grey1)
+    flows = [
+        np.ascontiguousarray(opinions[..., channel : channel + 2])
         for channel in range(0, opinions.shape[-1], 2)
     ]
+    layers = layer_motions(grey0, grey1, flows)
     middle = true_flow(scene, 0.5, end) - true_flow(scene, 0.5, start)
     return {
         "frames": frames,
         "middle": middle[1::2, 1::2].astype(np.float16),
-        "opinions": np.stack(halves).astype(np.float16),
+        "opinions": _shrunk(flows, 2),
+        "layers": _shrunk(layers, 4),
         "forward": true_flow(scene, start, end)[4::8, 4::8].astype(np.float16),
         "backward": true_flow(scene, end, start)[4::8, 4::8].astype(np.float16),
         "seen_forward": true_visibility(scene, start, end)[4::8, 4::8],
         "seen_backward": true_visibility(scene, end, start)[4::8, 4::8],
     }
+
+
+def _shrunk(flows: list[FlowArray], factor: int) -> NDArray[np.float16]:
+    """Return flows on a coarser grid, ``[n, H / factor, W / factor, 2]``, in full-size pixels."""
+    size = (SIZE[0] // factor, SIZE[1] // factor)
+    small = [cv2.resize(flow, size, interpolation=cv2.INTER_AREA) for flow in flows]
+    stacked = np.stack(small) if small else np.zeros((0, size[1], size[0], 2))
+    return stacked.astype(np.float16)
 
 
 def main() -> None:

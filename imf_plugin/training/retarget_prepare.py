@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from imf_plugin.errors import MediaError
 from imf_plugin.models.imf.measuring import flow_back, halved_flow
 from imf_plugin.training.footage import Piece, find_videos, pieces_of, read_piece
-from imf_plugin.training.prepare import _groups, is_held_out
+from imf_plugin.training.prepare import groups_of, is_held_out
 from imf_plugin.training.retarget_cache import (
     CACHE_SIDE_PX,
     RetargetClip,
@@ -52,7 +52,7 @@ def prepare_retargeting(data: Path, cache: Path, options: RetargetPrepareOptions
         MediaError: If there is no video below ``data`` that can be used.
     """
     taken: Counter[str] = Counter()
-    groups = _groups(data)
+    groups = groups_of(data)
     videos = find_videos(data)
     for name, path in videos.items():
         group = groups.get(path.name, name)

@@ -6,7 +6,7 @@ import pytest
 
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.landmarks import is_plausible, middle_flow_of, moving_layers
-from imf_plugin.models.flow.layers import overruled
+from imf_plugin.models.flow.layers import doubts, layer_motions, least_mismatch, lost_share
 
 HEIGHT, WIDTH = 240, 400
 
@@ -69,37 +69,55 @@ def test_what_nothing_does_between_two_keyframes_is_not_plausible(
     assert not is_plausible(homography, (HEIGHT, WIDTH))
 
 
-def test_a_thing_that_crosses_the_picture_overrules_the_dense_flow_only_where_it_is() -> None:
+def test_a_thing_that_crosses_the_picture_is_a_layer_of_its_own() -> None:
     ground, thing = blots(2), blots(3, 120, 150)
     before, after = ground.copy(), ground.copy()
     before[60:180, 20:170] = thing
     after[60:180, 150:300] = thing
     dense = estimate_middle(before, after)
-    (found,) = overruled(before, after, [dense])
     there = (slice(80, 160), slice(100, 220))
     assert np.abs(dense[there] - (130, 0)).mean() > 20
-    assert np.abs(found[there] - (130, 0)).mean() < 2
-    assert np.array_equal(found[:30], dense[:30])
+    layers = layer_motions(before, after, [dense])
+    assert min(np.abs(flow[there] - (130, 0)).mean() for flow in layers) < 0.5
+    assert min(np.abs(flow[:30]).mean() for flow in layers) < 0.5
+    lost, left = (least_mismatch(before, after, flows) for flows in ([dense], [dense, *layers]))
+    assert lost_share(left) < 0.7 * lost_share(lost)
 
 
-def test_where_nothing_is_lost_nothing_changes() -> None:
+def test_of_what_is_followed_nothing_is_lost() -> None:
     before = blots(4)
     after = moved(before, turned(1, 5, 3))
-    flows = [estimate_middle(before, after)]
-    assert overruled(before, after, flows) is flows
+    dense = estimate_middle(before, after)
+    assert lost_share(least_mismatch(before, after, [dense])) < 0.1
+
+
+def test_a_still_ground_is_in_doubt_where_something_lost_would_pass_in_front_of_it() -> None:
+    before, thing = blots(2), blots(3, 60, 60)
+    after = before.copy()
+    before[90:150, 20:80] = thing
+    after[90:150, 320:380] = thing
+    still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    crossing = np.full((HEIGHT, WIDTH, 2), (300.0, 0.0), np.float32)
+    nowhere, everywhere = (
+        np.zeros((HEIGHT, WIDTH), np.float32),
+        np.ones((HEIGHT, WIDTH), np.float32),
+    )
+    there = (slice(110, 130), slice(190, 210))
+    assert doubts(before, after, [still], still, nowhere)[there].max() < 1
+    assert doubts(before, after, [still], crossing, nowhere)[there].min() > 12
+    assert doubts(before, after, [still], crossing, everywhere)[there].max() < 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 300), (240, 400)])
-def test_pictures_without_landmarks_are_left_alone(shape: tuple[int, int]) -> None:
+def test_pictures_without_landmarks_have_no_layers(shape: tuple[int, int]) -> None:
     flat, bright = np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)
-    flows = [np.zeros((*shape, 2), np.float32)]
-    assert np.array_equal(overruled(flat, bright, flows)[0], flows[0])
+    assert layer_motions(flat, bright, [np.zeros((*shape, 2), np.float32)]) == []
 
 
-def test_the_same_pictures_give_the_same_motion() -> None:
+def test_the_same_pictures_have_the_same_layers() -> None:
     before = blots(5)
     after = moved(before, turned(20, 90, 40))
     dense = [estimate_middle(before, after)]
-    first, second = (overruled(before, after, dense)[0] for _ in range(2))
-    assert not np.array_equal(first, dense[0])
-    assert np.array_equal(first, second)
+    first, second = (layer_motions(before, after, dense) for _ in range(2))
+    assert first
+    assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

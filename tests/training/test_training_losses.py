@@ -11,6 +11,7 @@ from imf_plugin.training.losses import (
     flow_error,
     laplacian,
     motion_through,
+    texture,
 )
 
 
@@ -45,6 +46,21 @@ def test_census_ignores_brightness_and_sees_structure() -> None:
     truth = random_pictures(2)
     assert float(census(truth + 0.2, truth)) == pytest.approx(0, abs=1e-5)
     assert float(census(truth.flip(-1), truth)) > 0.1
+
+
+def test_texture_misses_detail_that_is_blurred_away() -> None:
+    truth = random_pictures(3)
+    blurred = torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
+    assert float(texture(truth, truth)) == 0
+    assert float(texture(blurred, truth)) > 0.1
+
+
+def test_texture_prefers_detail_beside_its_place_to_none_where_charbonnier_does_not() -> None:
+    truth = random_pictures(4)
+    beside = truth.roll((1, 1), (2, 3))
+    blurred = torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
+    assert float(charbonnier(beside, truth)) > float(charbonnier(blurred, truth))
+    assert float(texture(beside, truth)) < 0.3 * float(texture(blurred, truth))
 
 
 def test_flow_error_counts_only_where_the_truth_is_known() -> None:

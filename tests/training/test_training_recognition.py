@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from imf_plugin.errors import MediaError
 from imf_plugin.models.flow.opinions import OPINIONS
-from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
+from imf_plugin.models.imf_vfi.recogniser import NAME
+from imf_plugin.models.imf_vfi.recognition import Recognised, RecognitionNetwork
 from imf_plugin.models.weight_files import fill, read_weights
 from imf_plugin.training.prepare import PrepareOptions, prepare
 from imf_plugin.training.recognition import (
-    NAME,
     RecognitionRecipe,
     RecognitionTrainer,
     export_recognition,
 )
 from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
-from imf_plugin.training.recognition_losses import match_error, motion_error
+from imf_plugin.training.recognition_losses import likeness_error, match_error, motion_error
 from imf_plugin.training.recognition_scenes import prepare_far_scenes
 from imf_plugin.training.run_state import Schedule
 
@@ -64,7 +64,8 @@ def test_a_sample_is_the_same_every_time_and_others_differ(cache: Path) -> None:
     samples = RecognitionSamples(cache, SMALL.data)
     torch.testing.assert_close(samples[3].frames, samples[3].frames)
     assert samples[3].frames.shape == (3, 3, 64, 96)
-    assert samples[3].opinions.shape == (1, 2 * OPINIONS, 32, 48)
+    assert samples[3].opinions.shape == (OPINIONS, 2, 32, 48)
+    assert samples[3].layers.shape[1:] == (2, 16, 24)
     assert not torch.equal(samples[3].frames, samples[4].frames)
 
 
@@ -118,6 +119,27 @@ def test_the_match_error_is_least_where_the_truth_is_likeliest(dx: int, dy: int)
     assert float(match_error(-right, flow, seen)) > 5
 
 
+def test_of_film_the_candidate_that_makes_the_frame_between_is_wanted() -> None:
+    wide = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    wide = torch.nn.functional.avg_pool2d(wide, 9, 1, 4)
+    frames = torch.cat([wide[..., start : start + 64] for start in (0, 8, 16)])
+    moves, stays = torch.tensor([-16.0, 0.0]), torch.zeros(2)
+    candidates = torch.stack([moves, stays])[:, :, None, None].expand(-1, -1, 16, 16)
+    errors = []
+    for right in (0.95, 0.05):
+        shares = torch.tensor([right, 1 - right])[:, None, None, None].expand(-1, 1, 16, 16)
+        found = Recognised(
+            candidates=candidates,
+            shares=shares,
+            mixture=shares,
+            motion=candidates[:1],
+            side=torch.zeros(1, 1, 16, 16),
+            similarity=torch.zeros(64, 64),
+        )
+        errors.append(float(likeness_error(found, frames)))
+    assert errors[0] < 0.5 * errors[1]
+
+
 def test_the_motion_error_of_a_constant_offset_is_its_root() -> None:
     truth = torch.zeros(1, 2, 4, 4)
     found = truth + torch.tensor([3.0, 4.0])[None, :, None, None]
@@ -139,7 +161,7 @@ def test_an_interrupted_run_ends_like_an_unbroken_one(cache: Path, tmp_path: Pat
         torch.testing.assert_close(rest.state.ema[name], value, atol=1e-5, rtol=1e-4)
     weights = export_recognition(tmp_path / "whole" / "last", tmp_path, {"data": "scenes"})
     tensors, card = read_weights(NAME, tmp_path)
-    network = RecognitionNetwork(card.config["opinions"])
+    network = RecognitionNetwork()
     fill(network, tensors, weights.name)
     assert card.details["data"] == "scenes"
 
@@ -158,4 +180,4 @@ def test_training_on_one_sample_lowers_its_loss(cache: Path, tmp_path: Path) -> 
     for _ in range(25):
         after = trainer.train_step()[0]
     assert after["matching"] < 0.8 * before["matching"]
-    assert after["frame"] < before["frame"]
+    assert after["choice"] < before["choice"]

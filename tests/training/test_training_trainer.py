@@ -162,6 +162,65 @@ def test_exported_weights_are_the_averaged_ones_with_their_history(
         torch.testing.assert_close(value, trainer.state.ema[name].half().float())
 
 
+def test_a_run_may_begin_with_released_weights_under_another_name(
+    cache: Path, tmp_path: Path
+) -> None:
+    run(RECIPE, cache, tmp_path / "run")
+    weights = export(tmp_path / "run" / "last", tmp_path, {})
+    sharp = replace(
+        RECIPE, network=replace(RECIPE.network, name="imf-vfi-sharp"), texture_weight=1.0
+    )
+    options = RunOptions(cache=cache, output=tmp_path / "sharp", begin_with=weights)
+    trainer = Trainer(sharp, options)
+    network, _ = load_network(weights.stem, tmp_path)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trainer.network.state_dict()[name], value)
+    trainer.run()
+    assert export(tmp_path / "sharp" / "last", tmp_path, {}).stem == "imf-vfi-sharp"
+
+
+def test_weights_of_another_network_are_no_beginning(cache: Path, tmp_path: Path) -> None:
+    run(replace(RECIPE, total_steps=1), cache, tmp_path / "run")
+    weights = export(tmp_path / "run" / "last", tmp_path, {})
+    other = replace(RECIPE, network=replace(RECIPE.network, token_dim=16))
+    with pytest.raises(ModelError, match="another network"):
+        Trainer(other, RunOptions(cache=cache, output=tmp_path / "other", begin_with=weights))
+
+
+def test_training_makes_frames_as_interpolators_do(cache: Path) -> None:
+    from imf_plugin.models.base import ModelDescriptor
+    from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
+    from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
+    from imf_plugin.models.imf_vfi.recogniser import Opinions
+    from imf_plugin.training.data import TrainingSamples, collate
+    from imf_plugin.training.forward import decoded
+
+    torch.manual_seed(0)
+    network = ImfVfiNetwork(RECIPE.network).eval()
+    for level in network.decoder.levels:
+        torch.nn.init.normal_(level.head.weight, std=0.01)  # type: ignore[union-attr,arg-type]
+    batch = collate([TrainingSamples(cache, RECIPE.data)[5]])
+    batch = replace(batch, timesteps=torch.tensor([0.5]))
+    descriptor = ModelDescriptor(
+        name="test",
+        summary="",
+        source="",
+        parameters=0,
+        minimum_size_px=1,
+        tile_overlap_px=0,
+        bytes_per_pixel=0,
+    )
+    model = ImfVfiInterpolator(network, descriptor)
+    flows = [
+        flow[0].permute(1, 2, 0).contiguous().numpy() for flow in torch.split(batch.motion, 2, 1)
+    ]
+    model._opinions._find = lambda before, after: [Opinions(flows=flows)]
+    with torch.inference_mode():
+        trained = decoded(network, batch, halved=True).frames
+    made = model.interpolate(batch.frame0, batch.frame1, [0.5])[:, 0]
+    torch.testing.assert_close(made, trained.clamp(0, 1), atol=4e-3, rtol=0)
+
+
 @pytest.mark.parametrize("matching", ["classical", "attention"])
 def test_half_precision_trains_both_kinds_of_network(
     cache: Path, tmp_path: Path, matching: str

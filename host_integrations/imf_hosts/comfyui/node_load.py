@@ -175,7 +175,7 @@ def _load_file(model_name: str, precision: str) -> tuple[Any, str]:
 
 
 def _own_file(path: Path, device: str, precision: str) -> InterpolationModule:
-    from imf_plugin.models.imf_vfi.interpolator import load
+    from imf_plugin.models.imf_vfi.loading import load
     from imf_plugin.models.registry import load_retargeter
 
     made = load(path.stem, device, precision, folder=path.parent)

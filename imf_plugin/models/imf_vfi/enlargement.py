@@ -28,6 +28,7 @@ def enlarged(
     motion: Tensor,
     bend: Tensor | None,
     found: Decoded,
+    side: Tensor | None = None,
 ) -> Tensor:
     """Return the frames, ``[B, C, H, W]``.
 
@@ -38,6 +39,8 @@ def enlarged(
         motion: Of all opinions, ``[B, 2 * opinions, H, W]``, see `ImfVfiNetwork.decode`.
         bend: ``[B, 2, H, W]``, likewise.
         found: What the network said of the same, halved.
+        side: Which keyframe shows what stands at each pixel, ``[B, 1, H, W]``, see `sided`; None
+            where nothing is known of it.
     """
     small_bend = None if bend is None else halved_flow(bend)
     start = flows_to_keyframes(halved_flow(motion[:, :2]), small_bend, timesteps)[0]
@@ -55,5 +58,30 @@ def enlarged(
                 warp_cubic(planes0, flow[:, :2], top),
                 warp_cubic(planes1, flow[:, 2:], top),
             ]
-        made[band] = weighted(candidates, weights[band])
+        rows = weights[band] if side is None else sided(weights[band], side[band])
+        made[band] = weighted(candidates, rows)
     return made
+
+
+def sided(weights: Tensor, side: Tensor) -> Tensor:
+    """Return weights of candidates that heed which keyframe shows what stands at each pixel.
+
+    Where that is known, a keyframe that was not warped has nothing to say.
+
+    Args:
+        weights: See `untrained_weights`, ``[B, 2 + 2 * opinions, H, W]``.
+        side: The logarithm of how much more the second keyframe is to count than the first,
+            ``[B, 1, H, W]``.
+    """
+    odds, unknown = side.exp(), (-side.abs()).exp()
+    # A network's weights go a thousandth below 0, where a share of them would mean nothing.
+    weights = weights.clamp_min(0)
+    changed = weights.clone()
+    changed[:, 2:4] *= unknown
+    for place in (0, *range(4, weights.shape[1], 2)):
+        first, second = weights[:, place : place + 1], weights[:, place + 1 : place + 2]
+        total = first + second
+        share = second * odds / (first + second * odds).clamp_min(1e-9)
+        changed[:, place : place + 1] = total * (1 - share)
+        changed[:, place + 1 : place + 2] = total * share
+    return changed / changed.sum(1, keepdim=True).clamp_min(1e-6)

@@ -8,7 +8,6 @@ together at full size, see `enlargement`, extra channels as the colours are.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,25 +27,21 @@ from imf_plugin.models.base import (
 from imf_plugin.models.flow.bending import Bend
 from imf_plugin.models.flow.context import PairFlows, bends_of
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
-from imf_plugin.models.flow.layers import overruled
 from imf_plugin.models.flow.opinions import moved_aside, other_opinions
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
 from imf_plugin.models.imf_vfi.layers import doubled, halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
-from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
+from imf_plugin.models.imf_vfi.recogniser import Opinions, Recogniser
 from imf_plugin.models.pairs import PairCache
-from imf_plugin.motion.flow import FlowArray, flow_at
+from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
 
 CACHED_PAIRS = 6
 """Pairs whose classical flow is kept: the current one and both beside it, for two threads."""
 
 CACHED_OPINIONS = 2
 """Pairs of which everything is kept: the current one and, for a second thread, the next."""
-
-DECODING = 3
-"""Goes up whenever the same weights give other pixels."""
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -77,9 +72,11 @@ class ImfVfiInterpolator:
         *,
         device: str = "cpu",
         precision: str = "fp32",
+        recogniser: Recogniser | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.device = torch.device(device)
+        self.recogniser = recogniser
         # Half precision is slower than single on CPUs.
         self.half = None if self.device.type == "cpu" else _half(precision)
         self.network = network.to(self.device).eval()
@@ -168,7 +165,7 @@ class ImfVfiInterpolator:
         T = len(values)
         first, second = before.features, after.features
         times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
-        motion, bend = self._motion(before, after, values, bends)
+        motion, bend, side = self._motion(before, after, values, bends)
         with self._autocast():
             found = self.network.decode(
                 first.state.repeated(T),
@@ -179,7 +176,7 @@ class ImfVfiInterpolator:
                 (H / 2, W / 2),
             )
         planes0, planes1 = _repeated(first.planes, T), _repeated(second.planes, T)
-        made = enlarged(planes0, planes1, times, motion, bend, found.float())
+        made = enlarged(planes0, planes1, times, motion, bend, found.float(), side)
         made = made[..., :H, :W].reshape(B, T, C, H, W)
         low = torch.minimum(first.lowest, second.lowest)[:, None, :, None, None]
         high = torch.maximum(first.highest, second.highest)[:, None, :, None, None]
@@ -192,29 +189,39 @@ class ImfVfiInterpolator:
         after: KeyframeState,
         values: list[float],
         bends: list[Bend | None],
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the motion at each timestep of each item, and how it bends, padded.
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return the motion at each timestep of each item, how it bends, and who shows it, padded.
 
         Returns:
-            ``[B * T, 2 * opinions, H, W]`` and ``[B * T, 2, H, W]``; the latter is None for even
-            motion.
+            ``[B * T, 2 * opinions, H, W]``, ``[B * T, 2, H, W]`` or None for even motion, and
+            ``[B * T, 1, H, W]`` (see `Opinions.side`) or None.
         """
         if self.network.matcher is not None:
-            return self._matched(before, after, values), None
+            return self._matched(before, after, values), None, None
         items = list(zip(self._opinions.get(before, after), bends, strict=True))
         _, _, *size = before.features.planes.shape
         rows = len(items) * len(values)
         motion = torch.empty(rows, 2 * self.network.config.opinions, *size)
         aside = torch.zeros(rows, 2, *size) if any(bends) else None
+        side = None
+        if any(opinions.side is not None for opinions, _ in items):
+            side = torch.zeros(rows, 1, *size)
         for row, ((opinions, bend), value) in enumerate(product(items, values)):
-            moved = None if bend is None else bend.at(value, opinions[0].shape[1::-1])
+            flows = opinions.flows
+            moved = None if bend is None else bend.at(value, flows[0].shape[1::-1])
             # One at a time: all of them side by side, twice over, was half of the memory.
-            for number, opinion in enumerate(opinions):
+            for number, opinion in enumerate(flows):
                 flow = moved_aside(flow_at(opinion, value), moved)
                 motion[row, 2 * number : 2 * number + 2] = _planes(flow)
+                if number == 0 and side is not None and opinions.side is not None:
+                    side[row] = _planes(side_at(opinions.side, flow, value, moved)[..., None])
             if aside is not None and moved is not None:
                 aside[row] = _planes(moved)
-        return motion.to(self.device), None if aside is None else aside.to(self.device)
+        return (
+            motion.to(self.device),
+            None if aside is None else aside.to(self.device),
+            None if side is None else side.to(self.device),
+        )
 
     def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
         """Return the motion that the network finds by itself, ``[B * T, 2, H, W]``."""
@@ -230,15 +237,20 @@ class ImfVfiInterpolator:
         assert found is not None
         return PairMotion(**{name: flow.float() for name, flow in vars(found).items()})
 
-    def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[list[FlowArray]]:
+    def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[Opinions]:
         middles = self._flows.get(before, after)
         if self.network.config.opinions == 1:
-            return [[middle] for middle in middles]
+            return [Opinions(flows=[middle]) for middle in middles]
         greys = zip(before.features.greys, after.features.greys, strict=True)
-        return [
-            overruled(*pair, [middle, *other_opinions(*pair)])
-            for middle, pair in zip(middles, greys, strict=True)
-        ]
+        frames = zip(before.frames, after.frames, strict=True)
+        found = []
+        for middle, pair, pictures in zip(middles, greys, frames, strict=True):
+            opinions = [middle, *other_opinions(*pair)]
+            if self.recogniser is not None:
+                found.append(self.recogniser.corrected(pictures, pair, opinions))
+            else:
+                found.append(Opinions(flows=opinions))
+        return found
 
     def _autocast(self) -> torch.autocast:
         enabled = self.half is not None
@@ -248,63 +260,6 @@ class ImfVfiInterpolator:
 def _estimate(before: KeyframeState, after: KeyframeState) -> PairFlows:
     greys = zip(before.features.greys, after.features.greys, strict=True)
     return [estimate_middle(grey0, grey1) for grey0, grey1 in greys]
-
-
-def describe(name: str) -> ModelDescriptor:
-    """Return the descriptor of a trained model, from the card beside its weights.
-
-    Raises:
-        ModelError: If the card is missing or damaged.
-    """
-    return _descriptor(name, read_card(name))
-
-
-def load(name: str, device: str, precision: str, folder: Path | None = None) -> ImfVfiInterpolator:
-    """Return a trained model, from the package's own weights or from those in ``folder``.
-
-    Raises:
-        ModelError: If its weights are missing or unusable.
-    """
-    network, card = load_network(name, folder)
-    return ImfVfiInterpolator(network, _descriptor(name, card), device=device, precision=precision)
-
-
-def describe_file(path: Path) -> ModelDescriptor:
-    """Return the descriptor of weights of one's own, as `imf train interpolation` writes them.
-
-    Raises:
-        ModelError: If the card beside them is missing or damaged.
-    """
-    return _descriptor(path.stem, read_card(path.stem, path.parent))
-
-
-def load_file(path: Path, device: str, precision: str) -> ImfVfiInterpolator:
-    """Return a model from weights of one's own.
-
-    Raises:
-        ModelError: If they are missing or unusable.
-    """
-    network, card = load_network(path.stem, path.parent)
-    about = _descriptor(path.stem, card)
-    return ImfVfiInterpolator(network, about, device=device, precision=precision)
-
-
-def _descriptor(name: str, card: Card) -> ModelDescriptor:
-    classical = card.config.matching == "classical"
-    return ModelDescriptor(
-        name=name,
-        summary="Trained here: motion tokens between keyframes"
-        + (", starting from classical flow; for CPUs." if classical else "."),
-        source="after IMF (CVPR 2024), GIMM-VFI (NeurIPS 2024) and IFRNet (CVPR 2022)",
-        parameters=card.parameters,
-        minimum_size_px=1,
-        tile_overlap_px=96,
-        context=4 if classical else 2,
-        bytes_per_pixel=340,
-        tiles=not classical,
-        revision=f"{card.sha256[:12]}-{DECODING}",
-        details={**card.details, "SHA-256 of the weights": card.sha256},
-    )
 
 
 def _half(precision: str) -> torch.dtype | None:
@@ -321,6 +276,21 @@ def _padded(planes: Tensor) -> Tensor:
 
 def _repeated(planes: Tensor, times: int) -> Tensor:
     return planes if times == 1 else planes.repeat_interleave(times, 0)
+
+
+def side_at(
+    side: FloatArray, flow: FlowArray, timestep: float, aside: FlowArray | None
+) -> FloatArray:
+    """Return which keyframe shows what stands at each pixel at a timestep, ``[H, W]``.
+
+    Args:
+        side: The same halfway, see `Opinions.side`.
+        flow: The motion of what stands there at the timestep.
+        timestep: In 0..1.
+        aside: How far everything is from where even motion would have it; None for nowhere.
+    """
+    halfway = pixel_grid(*side.shape) + np.float32(0.5 - timestep) * flow
+    return sample(side, halfway if aside is None else halfway - aside)
 
 
 def _planes(flow: FlowArray) -> Tensor:

@@ -1,4 +1,6 @@
-"""What a recognition network says of two pictures of any size, beside a dense search's opinions."""
+"""What a dense search has lost between two pictures of any size, put right by recognition."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -6,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imf_plugin.models.imf_vfi.recognition import (
-    SIDE_MULTIPLE,
-    Described,
-    RecognitionNetwork,
-)
-from imf_plugin.motion.flow import FlowArray
+from imf_plugin.models.flow.estimation import GreyPicture, shrink
+from imf_plugin.models.flow.layers import doubts, layer_motions, least_mismatch, lost_share
+from imf_plugin.models.imf_vfi.recognition import SIDE_MULTIPLE, Described, RecognitionNetwork
+from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, fill, read_weights
+from imf_plugin.motion.flow import FloatArray, FlowArray
+
+NAME = "imf-recognition"
+"""Of its weights."""
 
 WORKING_PIXELS = 640 * 360
 """Larger pictures are looked at in about this size, which the network was trained on."""
@@ -19,50 +23,110 @@ WORKING_PIXELS = 640 * 360
 LEAST_SIDE_PX = 64
 """Smaller pictures are left alone."""
 
+LOST_SHARE = 0.05
+"""With less of the picture lost, nothing is looked for: everyday motion gains nothing."""
+
+DOUBT_LEVEL = 6.0
+"""Mismatch in 8-bit levels up to which the dense search is left alone; at twice that, not."""
+
+STRIDE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinions:
+    """What is thought of the motion between two pictures."""
+
+    flows: list[FlowArray]
+    """Middle flows, ``[H, W, 2]`` pixels each."""
+    side: FloatArray | None = None
+    """Which picture shows what stands at each pixel halfway, ``[H, W]``: the logarithm of how much
+    more the second is to count than the first. None where nobody looked."""
+
 
 class Recogniser:
     """Corrects what a dense search found between two pictures."""
 
-    def __init__(self, network: RecognitionNetwork) -> None:
-        self.network = network.eval()
+    def __init__(self, network: RecognitionNetwork, device: torch.device) -> None:
+        self.device = device
+        self.network = network.to(device).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def describe(self, picture: Tensor) -> Described | None:
-        """Describe a picture ``[3, H, W]``, RGB 0..1; None if it is too small."""
-        size = working_size(*picture.shape[1:])
-        if size is None:
-            return None
-        planes = picture[None].float().contiguous(memory_format=torch.channels_last)
-        small = F.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
-        return self.network.describe(small)
-
-    @torch.inference_mode()
     def corrected(
-        self, first: Described, second: Described, opinions: list[FlowArray]
-    ) -> list[FlowArray]:
-        """Return middle flows with what was recognised put in where it is trusted more.
+        self,
+        frames: tuple[Tensor, Tensor],
+        greys: tuple[GreyPicture, GreyPicture],
+        opinions: list[FlowArray],
+    ) -> Opinions:
+        """Return middle flows with what was recognised put in where it is likelier.
 
         Args:
-            first: The first picture.
-            second: The second.
+            frames: Both pictures, ``[3, H, W]``, RGB 0..1.
+            greys: Their 8-bit luma, ``[H, W]``.
             opinions: Middle flows of the dense search, ``[H, W, 2]`` pixels each.
         """
         height, width = opinions[0].shape[:2]
-        rows, columns = first.colours.shape[2:]
-        ratio = np.array([4 * columns / width, 4 * rows / height], np.float32)
-        small = [
-            torch.from_numpy(
-                cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * ratio
-            )
+        size = working_size(height, width)
+        if size is None:
+            return Opinions(flows=opinions)
+        rows, columns = size
+        grey0, grey1 = (shrink(grey, (columns, rows)) for grey in greys)
+        ratio = np.array([columns / width, rows / height], np.float32)
+        flows = [
+            cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * ratio
             for flow in opinions
         ]
-        found = self.network(first, second, torch.cat(small, 2).permute(2, 0, 1)[None])
-        motion = _grown(found.motion[0], (width, height)) / ratio
-        trust = _grown(found.trust[0, :1], (width, height))
-        if trust.ndim == 2:
-            trust = trust[..., None]
-        return [flow + trust * (motion - flow) for flow in opinions]
+        if lost_share(least_mismatch(grey0, grey1, flows)) < LOST_SHARE:
+            return Opinions(flows=opinions)
+        layers = layer_motions(grey0, grey1, flows)
+        first, second = (self._described(frame, size) for frame in frames)
+        found = self.network(
+            first, second, self._quartered(flows, size), self._quartered(layers, size)
+        )
+        # Of the dense search's motions each keeps its own detail; the rest is one motion for all.
+        count = len(opinions)
+        trusted = found.mixture[:count]
+        belief = 1 - trusted.sum(0)
+        other = (found.motion[0] - (found.candidates[:count] * trusted).sum(0)) / belief.clamp_min(
+            1e-4
+        )
+        motion = _grown(other, (columns, rows))
+        # Surfaces come in the order of their landmarks: the first is the ground.
+        ground = found.mixture[count + 2] if layers else torch.zeros_like(belief)
+        behind = _grown(ground, (columns, rows))
+        lost = np.clip(doubts(grey0, grey1, flows, motion, behind) / DOUBT_LEVEL - 1, 0, 1)
+        whole = (width, height)
+        share = np.asarray(cv2.resize(lost * _grown(belief, (columns, rows)), whole), np.float32)
+        return Opinions(
+            flows=_replaced(opinions, cv2.resize(motion, whole) / ratio, share),
+            side=_grown(found.side[0], whole),
+        )
+
+    def _described(self, frame: Tensor, size: tuple[int, int]) -> Described:
+        planes = frame[None, :3].to(self.device, torch.float32)
+        planes = planes.contiguous(memory_format=torch.channels_last)
+        small = F.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
+        described: Described = self.network.describe(small)
+        return described
+
+    def _quartered(self, flows: list[FlowArray], size: tuple[int, int]) -> Tensor:
+        """Return flows of the working size at stride 4, ``[n, 2, H/4, W/4]`` pixels."""
+        rows, columns = (side // STRIDE for side in size)
+        small = [cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) for flow in flows]
+        stacked = np.stack(small) if small else np.zeros((0, rows, columns, 2), np.float32)
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous().to(self.device)
+
+
+def load_recogniser(device: torch.device) -> Recogniser:
+    """Return the recogniser with the weights that ship.
+
+    Raises:
+        ModelError: If they are missing or unusable.
+    """
+    tensors, _ = read_weights(NAME, advice=INTERPOLATION_ADVICE)
+    network = RecognitionNetwork()
+    fill(network, tensors, NAME, advice=INTERPOLATION_ADVICE)
+    return Recogniser(network, device)
 
 
 def working_size(height: int, width: int) -> tuple[int, int] | None:
@@ -71,9 +135,20 @@ def working_size(height: int, width: int) -> tuple[int, int] | None:
     rows, columns = (
         round(side * scale / SIDE_MULTIPLE) * SIDE_MULTIPLE for side in (height, width)
     )
-    return (rows, columns) if min(rows, columns) >= LEAST_SIDE_PX else None
+    return (rows, columns) if min(rows, columns, height, width) >= LEAST_SIDE_PX else None
 
 
-def _grown(planes: Tensor, size: tuple[int, int]) -> FlowArray:
-    picture = planes.permute(1, 2, 0).float().contiguous().numpy()
+def _replaced(opinions: list[FlowArray], motion: FlowArray, belief: FloatArray) -> list[FlowArray]:
+    """Return the opinions with another motion where it is believed, ``[H, W]`` in 0..1."""
+    # A soft edge: not all change their mind at one place.
+    enough = np.linspace(0, 1, len(opinions) + 2)[1:-1]
+    return [
+        np.where(belief[..., None] > least, motion, flow).astype(np.float32)
+        for flow, least in zip(opinions, enough, strict=True)
+    ]
+
+
+def _grown(planes: Tensor, size: tuple[int, int]) -> FloatArray:
+    """Return planes ``[C, h, w]`` as a picture of a width and height; a lone plane as its plane."""
+    picture = planes.permute(1, 2, 0).float().cpu().contiguous().numpy()
     return np.asarray(cv2.resize(picture, size), np.float32)

@@ -1,11 +1,14 @@
-"""Motion that a dense search has lost, recognised by a network however far it went.
+"""Motion that a dense search has lost: recognised, and chosen place by place.
 
-Two pictures are described by a pyramid of features (strides 4, 8 and 16). Every place of one is
-compared with every place of the other at stride 8, in both directions (after GMFlow; Xu et al.,
-"GMFlow: Learning Optical Flow via Global Matching", CVPR 2022, without its transformer); what
-matches is splatted to the moment halfway. There it stands beside the opinions of the dense search,
-and the network decides place by place, by how well the features agree under each, whom to believe,
-and corrects it at strides 8 and 4.
+Two pictures are described by features (strides 4, 8 and 16). Every place of one is compared with
+every place of the other at stride 8, in both directions (after GMFlow; Xu et al., "GMFlow: Learning
+Optical Flow via Global Matching", CVPR 2022, without its transformer), and what matches is splatted
+to the moment halfway. There it is one candidate beside the opinions of the dense search and the
+motions of surfaces found by landmarks. One small network looks at every candidate in the same way,
+however many there are: how well the pictures agree under it here, whether it is the best
+explanation of where it comes from and of where it leads, how much of the picture it explains. Its
+verdicts are compared, and the motion that wins is corrected by what lies around it. It also says
+which of the two pictures shows the place, since what moves far hides and reveals much.
 
 Convention:
     A motion is a middle flow (`imf_plugin.models.flow.estimation`) as ``[B, 2, H, W]``, in pixels
@@ -27,6 +30,9 @@ SIDE_MULTIPLE = 16
 WIDTHS = (32, 64, 96)
 """Channels of the features at strides 4, 8 and 16."""
 
+JUDGE_WIDTHS = (24, 40, 56)
+"""Of the network that looks at one candidate, at the same strides."""
+
 DESCRIPTOR = 64
 """Length of what places are recognised by."""
 
@@ -39,8 +45,35 @@ land on one place: what the dense search has lost moves in front of what it has 
 
 MOST_NOVELTY = 6.0
 
-COARSE_REACH, FINE_REACH = 2, 1
-"""Cells, of half the motion, that a correction looks around."""
+CORRECTION_REACH = 2
+"""Cells of stride 4, of half the motion, that a correction looks around."""
+
+MOST_CORRECTION_PX = 12.0
+
+MIXTURE_SHARPNESS = 2.0
+
+SAME_MOTION_PX = 8.0
+"""Motions this far apart are the same to a third: places are recognised to a cell."""
+
+EXPLAINED_LEVEL = 0.04
+"""Difference of colours, 0..1, at which a place counts as half explained."""
+
+HIDDEN_WEIGHT = 10.0
+AGAINST_WEIGHT = 3.0
+INSIDE_WEIGHT = 6.0
+
+_WORSE, _INSIDE = (6, 9), (8, 11)
+"""Places in the evidence: how much worse than another it explains either end, and whether that is
+inside the picture."""
+
+_ROWS_AT_ONCE = 512
+"""All places with all places are 50 MB for a picture of 640x360; copies are made of parts."""
+
+_AGAINST = (19, 21)
+"""How surely other motion was recognised at either end."""
+
+_EVIDENCE = 23
+"""Planes that speak for and against a candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +92,28 @@ class Described:
 class Recognised:
     """What was found between two pictures."""
 
+    candidates: Tensor
+    """The motions to choose from, ``[C, 2, H/4, W/4]``: those of the dense search, two that were
+    recognised, those of the layers."""
+    shares: Tensor
+    """How likely each is, adds up to 1, ``[C, 1, H/4, W/4]``."""
+    mixture: Tensor
+    """The same with the likeliest in front: a mean of two motions is nobody's."""
     motion: Tensor
-    """``[B, 2, H/4, W/4]``"""
-    trust: Tensor
-    """In the motion, then in each opinion of the dense search; adds up to 1,
-    ``[B, 1 + n, H/4, W/4]``."""
-    blend: Tensor
-    """How much of the second picture shows halfway, before the sigmoid, ``[B, 1, H/4, W/4]``."""
-    coarse_motions: tuple[Tensor, ...]
-    """On the way to it, ``[B, 2, H/8, W/8]`` each."""
+    """What they come to, corrected, ``[1, 2, H/4, W/4]``."""
+    side: Tensor
+    """Above 0 where the second picture shows the place better, below 0 where the first does: the
+    logarithm of their weights' ratio, ``[1, 1, H/4, W/4]``."""
     similarity: Tensor
-    """Of every place of the first with every place of the second, for the losses,
-    ``[B, HW/64, HW/64]``."""
+    """Of every place of the first with every place of the second, for training,
+    ``[HW/64, HW/64]``."""
 
 
 class RecognitionNetwork(nn.Module):
     """Recognises motion of any length between two pictures."""
 
-    def __init__(self, opinions: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.opinions = opinions
         quarter, eighth, sixteenth = WIDTHS
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4), ConvUnit(48, quarter), ConvUnit(quarter, quarter)
@@ -91,23 +126,13 @@ class RecognitionNetwork(nn.Module):
         self.joined8 = ResidualStack(eighth, 2)
         self.descriptor = nn.Conv2d(eighth, DESCRIPTOR, 1)
         self.fine_descriptor = nn.Conv2d(quarter, FINE_DESCRIPTOR, 1)
-        self.sharpness = nn.Parameter(torch.tensor(2.5))
+        self.sharpness = nn.Parameter(torch.tensor(3.0))
         """Logarithm of the factor on similarities."""
-        candidates = 2 + opinions
-        seen = 2 * DESCRIPTOR
-        self.view8 = nn.Conv2d(seen, eighth, 1)
-        self.first8 = ConvUnit(3 * candidates + 2 + 2 * eighth, eighth)
-        self.choosing8 = nn.Sequential(ResidualStack(eighth, 2), ResidualStack(eighth, 2))
-        self.choice8 = zero_head(eighth, candidates)
-        around = (2 * COARSE_REACH + 1) ** 2
-        self.again8 = nn.Sequential(ConvUnit(eighth + around + 2, eighth), ResidualStack(eighth, 2))
-        self.correction8 = zero_head(eighth, 2)
-        around = (2 * FINE_REACH + 1) ** 2
-        wide = 48
-        self.below4 = nn.Conv2d(eighth, wide, 1)
-        self.first4 = ConvUnit(4 * (1 + opinions) + around + 2 * FINE_DESCRIPTOR + wide, wide)
-        self.choosing4 = nn.Sequential(ResidualStack(wide, 2), ResidualStack(wide, 2))
-        self.head4 = zero_head(wide, 1 + opinions + 2 + 1)
+        self.judge = _Judge()
+        around = (2 * CORRECTION_REACH + 1) ** 2
+        self.correction = nn.Sequential(
+            ConvUnit(around + 3, 32), ResidualStack(32, 2), zero_head(32, 2)
+        )
 
     def describe(self, pictures: Tensor) -> Described:
         """Describe pictures ``[B, 3, H, W]``, 0..1, whose sides are multiples of 16."""
@@ -121,132 +146,289 @@ class RecognitionNetwork(nn.Module):
             colours=halved(halved(pictures)),
         )
 
-    def forward(self, first: Described, second: Described, opinions: Tensor) -> Recognised:
+    def forward(
+        self, first: Described, second: Described, opinions: Tensor, layers: Tensor
+    ) -> Recognised:
         """Find the motion between two pictures.
 
         Args:
-            first: The first picture.
+            first: The first picture, batch 1.
             second: The second.
-            opinions: Motions that a dense search found, ``[B, 2 n, H/4, W/4]``.
+            opinions: Motions that a dense search found, ``[n, 2, H/4, W/4]``, the best first.
+            layers: Motions of surfaces, ``[k, 2, H/4, W/4]``; there may be none.
         """
-        similarity = self._similarity(first.eighth, second.eighth)
-        dense8 = halved(opinions)
+        rows = first.eighth.flatten(2).transpose(1, 2)
+        similarity = self.sharpness.exp() * rows[0] @ second.eighth[0].flatten(1)
         with torch.no_grad():
-            landed, weights = landed_halfway(similarity, dense8[:, :2])
-        candidates = [*landed, *torch.split(dense8, 2, 1)]
-        motion8, coarse, state = self._decided_at_8(first, second, candidates, weights)
-        return self._decided_at_4(
-            first, second, motion8, state, opinions, (coarse, motion8), similarity
+            matches = best_matches(similarity, (first.eighth.shape[2], first.eighth.shape[3]))
+            landed, sure = landed_halfway(matches, halved(opinions[:1]))
+            candidates = torch.cat([opinions, doubled(landed), layers])
+        kinds = torch.zeros(len(candidates), 3, device=candidates.device)
+        dense = len(opinions)
+        kinds[:dense, 0], kinds[dense : dense + 2, 1], kinds[dense + 2 :, 2] = 1, 1, 1
+        confidence = torch.zeros_like(candidates[:, :1])
+        confidence[dense : dense + 2] = doubled(sure)
+        evidence = torch.cat(
+            [
+                self._evidence(first, second, candidates, kinds, confidence, dense),
+                _testimony(matches, candidates),
+            ],
+            1,
         )
-
-    def _similarity(self, first: Tensor, second: Tensor) -> Tensor:
-        rows = first.flatten(2).transpose(1, 2)
-        return self.sharpness.exp() * rows @ second.flatten(2)
-
-    def _decided_at_8(
-        self, first: Described, second: Described, candidates: list[Tensor], weights: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        views = []
-        planes = []
-        for motion in candidates:
-            seen0, seen1 = seen_halfway(first.eighth, second.eighth, motion / 8)
-            planes += [motion / 64, (seen0 * seen1).sum(1, keepdim=True)]
-            views.append((seen0, seen1))
-        # The pictures as they would look if what was recognised, or the first opinion, were right.
-        looks = [self.view8(torch.cat(views[number], 1)) for number in (0, 2)]
-        state = self.choosing8(self.first8(torch.cat([*planes, weights, *looks], 1)))
-        shares = self.choice8(state).softmax(1)
-        coarse = _mixed(candidates, shares)
-        around = _compared_around(first.eighth, second.eighth, coarse.detach() / 8, COARSE_REACH)
-        state = self.again8(torch.cat([state, around, coarse / 64], 1))
-        return coarse + 8 * self.correction8(state), coarse, state
-
-    def _decided_at_4(
-        self,
-        first: Described,
-        second: Described,
-        motion8: Tensor,
-        state: Tensor,
-        opinions: Tensor,
-        coarse: tuple[Tensor, ...],
-        similarity: Tensor,
-    ) -> Recognised:
-        motion = doubled(motion8)
-        planes = []
-        # What is looked up at a motion says how good it is, not how to change it.
-        for candidate in (motion.detach(), *torch.split(opinions, 2, 1)):
-            seen0, seen1 = seen_halfway(first.quarter, second.quarter, candidate / 4)
-            look0, look1 = seen_halfway(first.colours, second.colours, candidate / 4)
-            difference = (look0 - look1).abs().mean(1, keepdim=True)
-            planes += [candidate / 64, (seen0 * seen1).sum(1, keepdim=True), difference]
-        here = motion.detach() / 4
-        around = _compared_around(first.quarter, second.quarter, here, FINE_REACH)
-        planes += [around, *seen_halfway(first.quarter, second.quarter, here)]
-        planes.append(doubled(self.below4(state)))
-        found = self.head4(self.choosing4(self.first4(torch.cat(planes, 1))))
-        trust, correction, blend = torch.split(found, [1 + self.opinions, 2, 1], 1)
+        verdicts, sides, heed = torch.split(self.judge(evidence), 1, 1)
+        shares = verdicts.softmax(0)
+        sides = sides + 2 * torch.sigmoid(heed) * _hint_of_side(evidence)
+        mixture = (MIXTURE_SHARPNESS * verdicts).softmax(0)
         return Recognised(
-            motion=motion + 4 * correction,
-            trust=trust.softmax(1),
-            blend=blend,
-            coarse_motions=coarse,
+            candidates=candidates,
+            shares=shares,
+            mixture=mixture,
+            motion=self._corrected(first, second, candidates, mixture, dense),
+            side=(mixture * sides).sum(0, keepdim=True),
             similarity=similarity,
         )
 
+    def _evidence(
+        self,
+        first: Described,
+        second: Described,
+        candidates: Tensor,
+        kinds: Tensor,
+        confidence: Tensor,
+        dense: int,
+    ) -> Tensor:
+        """Return how well each candidate brings the pictures together, ``[C, 19, H/4, W/4]``."""
+        count = len(candidates)
+        quarters = first.quarter.expand(count, -1, -1, -1), second.quarter.expand(count, -1, -1, -1)
+        colours = first.colours.expand(count, -1, -1, -1), second.colours.expand(count, -1, -1, -1)
+        eighths = first.eighth.expand(count, -1, -1, -1), second.eighth.expand(count, -1, -1, -1)
+        cells = candidates / 4
+        difference = _difference(*seen_halfway(*colours, cells))
+        fine = _agreement(*seen_halfway(*quarters, cells))
+        coarse = doubled(_agreement(*seen_halfway(*eighths, halved(cells) / 2)))
+        # Of each place of either picture: how badly each candidate explains where it goes.
+        unexplained = [
+            _difference(here, warp(there, way, "border"))
+            + 0.2 * (1 - _agreement(here_q, warp(there_q, way, "zeros")))
+            for here, there, here_q, there_q, way in (
+                (colours[0], colours[1], quarters[0], quarters[1], cells),
+                (colours[1], colours[0], quarters[1], quarters[0], -cells),
+            )
+        ]
+        ends = []
+        for way, badly in zip((-cells / 2, cells / 2), unexplained, strict=True):
+            around = F.avg_pool2d(badly, 3, 1, 1, count_include_pad=False)
+            lost = around[:dense].amin(0, keepdim=True).expand(count, -1, -1, -1)
+            worse = around - _best_of_others(around)
+            inside = torch.ones_like(around)
+            ends.append(warp(torch.cat([worse, lost, inside], 1), way.contiguous(), "zeros"))
+        share = EXPLAINED_LEVEL / (EXPLAINED_LEVEL + unexplained[0] + unexplained[1])
+        height, width = candidates.shape[2:]
+        facts = torch.cat([kinds, share.mean((1, 2, 3))[:, None]], 1)
+        apart = (candidates - candidates[:1]).norm(dim=1, keepdim=True) / 64
+        return torch.cat(
+            [
+                10 * difference,
+                fine,
+                coarse,
+                10 * (difference - _best_of_others(difference)),
+                fine + _best_of_others(-fine),
+                coarse + _best_of_others(-coarse),
+                *ends,
+                confidence,
+                apart,
+                (candidates.norm(dim=1, keepdim=True) / 64),
+                facts[:, :, None, None].expand(-1, -1, height, width),
+            ],
+            1,
+        )
 
-def landed_halfway(similarity: Tensor, dense: Tensor) -> tuple[list[Tensor], Tensor]:
+    def _corrected(
+        self,
+        first: Described,
+        second: Described,
+        candidates: Tensor,
+        shares: Tensor,
+        dense: int,
+    ) -> Tensor:
+        motion = (candidates * shares).sum(0, keepdim=True)
+        around = _compared_around(
+            first.quarter, second.quarter, motion.detach() / 4, CORRECTION_REACH
+        )
+        found = shares[dense:].sum(0, keepdim=True)
+        step = self.correction(torch.cat([around, motion.detach() / 64, found.detach()], 1))
+        # The dense search is exact where it is right; what was recognised is so to a cell.
+        return motion + found.detach() * MOST_CORRECTION_PX * torch.tanh(step)
+
+
+class _Judge(nn.Module):
+    """Looks at each candidate in the same way, and at what the others have at the same place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        quarter, eighth, sixteenth = JUDGE_WIDTHS
+        self.first4 = ConvUnit(_EVIDENCE, quarter)
+        self.down8 = ConvUnit(quarter, eighth, stride=2)
+        self.stack8 = ResidualStack(eighth, 2)
+        self.down16 = ConvUnit(eighth, sixteenth, stride=2)
+        self.stack16 = ResidualStack(sixteenth, 2)
+        self.up8 = nn.Conv2d(sixteenth, eighth, 1)
+        self.rivals8 = nn.Conv2d(eighth, eighth, 1)
+        self.joined8 = ResidualStack(eighth, 2)
+        self.up4 = nn.Conv2d(eighth, quarter, 1)
+        self.joined4 = ConvUnit(quarter, quarter)
+        self.verdict = zero_head(quarter, 3)
+
+    def forward(self, evidence: Tensor) -> Tensor:
+        """Return what is said of each candidate, ``[C, 3, H/4, W/4]``.
+
+        The logarithm of its chance, but for a constant; which picture shows it, see
+        `Recognised.side`; how far a hint at that is to be heeded.
+        """
+        quarter = self.first4(evidence)
+        eighth = self.stack8(self.down8(quarter))
+        eighth = eighth + doubled(self.up8(self.stack16(self.down16(eighth))))
+        eighth = self.joined8(eighth + self.rivals8(_best_of_others(-eighth)))
+        quarter = self.joined4(quarter + doubled(self.up4(eighth)))
+        said: Tensor = self.verdict(quarter)
+        return said
+
+
+def _hint_of_side(evidence: Tensor) -> Tensor:
+    """Return which picture shows each candidate, as far as plain comparison tells.
+
+    Where something else explains better what stands where it comes from, or that was recognised to
+    move otherwise, that picture hides it.
+    """
+    worse0, inside0, worse1, inside1 = (
+        evidence[:, plane : plane + 1] for plane in (_WORSE[0], _INSIDE[0], _WORSE[1], _INSIDE[1])
+    )
+    hidden = worse0.clamp_min(0) - worse1.clamp_min(0)
+    against = evidence[:, _AGAINST[0]] - evidence[:, _AGAINST[1]]
+    hint = HIDDEN_WEIGHT * hidden + AGAINST_WEIGHT * against[:, None]
+    return (hint + INSIDE_WEIGHT * (inside1 - inside0)).detach()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matches:
+    """What every place of a picture matches best in the other, at stride 8."""
+
+    way: Tensor
+    """``[1, 2, h, w]`` cells."""
+    sure: Tensor
+    """Chance of the match, 0..1, ``[1, 1, h, w]``."""
+
+
+def best_matches(similarity: Tensor, size: tuple[int, int]) -> tuple[Matches, Matches]:
+    """Return the matches of the first picture's places, and of the second's.
+
+    Args:
+        similarity: ``[N, N]``.
+        size: Height and width of the grid, with ``N`` places.
+    """
+    of_first, of_second = _normalisers(similarity), _normalisers(similarity.T)
+    return (
+        _best_places(similarity, of_first, of_second, size),
+        _best_places(similarity.T, of_second, of_first, size),
+    )
+
+
+def _normalisers(similarity: Tensor) -> Tensor:
+    """Return the logarithms of the sums of each row's exponentials, ``[N]``."""
+    return torch.cat([rows.logsumexp(1) for rows in similarity.split(_ROWS_AT_ONCE)])  # type: ignore[no-untyped-call]
+
+
+def landed_halfway(matches: tuple[Matches, Matches], dense: Tensor) -> tuple[Tensor, Tensor]:
     """Carry what every place matches best to the moment halfway.
 
     Args:
-        similarity: ``[B, N, N]``.
-        dense: A motion to prefer others to, ``[B, 2, h, w]`` with ``h * w == N``, pixels.
+        matches: Of the first picture and of the second.
+        dense: A motion to prefer others to, ``[1, 2, h, w]`` pixels.
 
     Returns:
-        The motions that landed from the first and from the second picture, ``[B, 2, h, w]``
-        pixels, and how surely, ``[B, 2, h, w]``.
+        The motions that landed from the first and from the second picture, ``[2, 2, h, w]``
+        pixels, and how surely, ``[2, 1, h, w]``.
     """
-    height, width = dense.shape[2:]
-    both = similarity.softmax(2) * similarity.softmax(1)
-    landed, weights = [], []
-    for chances, sign in ((both, 1.0), (both.transpose(1, 2), -1.0)):
-        matched, sure = _best_places(chances, height, width)
-        novelty = (8 * matched - sign * dense).norm(dim=1, keepdim=True) / 8
-        importance = torch.log(sure + 1e-4) + NOVELTY * novelty.clamp(max=MOST_NOVELTY)
-        values = torch.cat([matched, sure], 1)
-        carried, weight = splat(values, matched / 2, importance, "softmax")
+    landed, sureness = [], []
+    for match, sign in zip(matches, (1.0, -1.0), strict=True):
+        novelty = (8 * match.way - sign * dense).norm(dim=1, keepdim=True) / 8
+        importance = torch.log(match.sure + 1e-4) + NOVELTY * novelty.clamp(max=MOST_NOVELTY)
+        carried, weight = splat(
+            torch.cat([match.way, match.sure], 1), match.way / 2, importance, "softmax"
+        )
         missing = weight < 0.1
-        motion = torch.where(missing, dense, sign * 8 * carried[:, :2])
-        landed.append(motion)
-        weights.append(torch.where(missing, 0.0, carried[:, 2:]))
-    return landed, torch.cat(weights, 1)
+        landed.append(torch.where(missing, dense, sign * 8 * carried[:, :2]))
+        sureness.append(torch.where(missing, 0.0, carried[:, 2:]))
+    return torch.cat(landed), torch.cat(sureness)
 
 
-def _best_places(chances: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return the way to the likeliest place and its neighbours, in cells, and their chances."""
-    B = chances.shape[0]
-    best = chances.argmax(2)
-    offsets = torch.arange(-1, 2, device=chances.device)
-    rows = (best // width)[..., None] + offsets.repeat_interleave(3)
-    columns = (best % width)[..., None] + offsets.repeat(3)
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    near = chances.gather(2, places) * inside
-    sure = near.sum(2)
-    shares = near / sure.clamp_min(1e-12)[..., None]
-    x = (shares * columns).sum(2).view(B, 1, height, width)
-    y = (shares * rows).sum(2).view(B, 1, height, width)
-    here_y, here_x = torch.meshgrid(
-        torch.arange(height, device=x.device, dtype=x.dtype),
-        torch.arange(width, device=x.device, dtype=x.dtype),
-        indexing="ij",
+def _testimony(matches: tuple[Matches, Matches], candidates: Tensor) -> Tensor:
+    """Return what was recognised where each candidate comes from and where it leads.
+
+    Returns:
+        How surely something that moves otherwise, and something that moves so, stands at its place
+        in the first picture, and the same in the second, ``[C, 4, H/4, W/4]``.
+    """
+    count = len(candidates)
+    planes = []
+    for match, sign in zip(matches, (-1.0, 1.0), strict=True):
+        known = doubled(torch.cat([8 * match.way, match.sure], 1)).expand(count, -1, -1, -1)
+        there = warp(known, (sign * candidates / 8).contiguous(), "zeros")
+        apart = (there[:, :2] + sign * candidates).norm(dim=1, keepdim=True)
+        likeness = torch.exp(-apart / SAME_MOTION_PX)
+        planes += [there[:, 2:] * (1 - likeness), there[:, 2:] * likeness]
+    return torch.cat(planes, 1)
+
+
+def _best_places(similarity: Tensor, own: Tensor, other: Tensor, size: tuple[int, int]) -> Matches:
+    """Return the way to each row's likeliest place and its neighbours, and their chances.
+
+    Likely is what each prefers to all others, and the other way round.
+    """
+    height, width = size
+    offsets = torch.arange(-1, 2, device=similarity.device)
+    places = torch.arange(height * width, device=similarity.device)
+    ways, sureness = [], []
+    for here in places.split(_ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+        chances = torch.exp(2 * similarity[here] - own[here, None] - other)
+        best = chances.argmax(1)
+        rows = (best // width)[:, None] + offsets.repeat_interleave(3)
+        columns = (best % width)[:, None] + offsets.repeat(3)
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        near = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+        near_chances = chances.gather(1, near) * inside
+        sure = near_chances.sum(1)
+        shares = near_chances / sure.clamp_min(1e-12)[:, None]
+        x = (shares * columns).sum(1) - here % width
+        y = (shares * rows).sum(1) - here // width
+        ways.append(torch.stack([x, y]))
+        sureness.append(sure)
+    return Matches(
+        way=torch.cat(ways, 1).view(1, 2, height, width),
+        sure=torch.cat(sureness).clamp(0, 1).view(1, 1, height, width),
     )
-    return torch.cat([x - here_x, y - here_y], 1), sure.clamp(0, 1).view(B, 1, height, width)
 
 
 def seen_halfway(first: Tensor, second: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Return two feature maps brought together along a motion in their cells."""
-    half = motion / 2
+    """Return two maps brought together halfway along a motion in their cells."""
+    half = (motion / 2).contiguous()
     return warp(first, -half, "zeros"), warp(second, half, "zeros")
+
+
+def _difference(first: Tensor, second: Tensor) -> Tensor:
+    return (first - second).abs().mean(1, keepdim=True)
+
+
+def _agreement(first: Tensor, second: Tensor) -> Tensor:
+    return (first * second).sum(1, keepdim=True)
+
+
+def _best_of_others(badness: Tensor) -> Tensor:
+    """Return, for each item of the batch, the least that any other has at the same place."""
+    if len(badness) == 1:
+        return badness
+    least = torch.topk(badness, 2, dim=0, largest=False).values
+    return torch.where(badness == least[:1], least[1:], least[:1])
 
 
 def _compared_around(first: Tensor, second: Tensor, motion: Tensor, reach: int) -> Tensor:
@@ -268,10 +450,3 @@ def _compared_around(first: Tensor, second: Tensor, motion: Tensor, reach: int) 
         ],
         1,
     )
-
-
-def _mixed(motions: list[Tensor], shares: Tensor) -> Tensor:
-    total = motions[0] * shares[:, :1]
-    for number, motion in enumerate(motions[1:], 1):
-        total = total + motion * shares[:, number : number + 1]
-    return total

@@ -13,9 +13,12 @@ from torch import Tensor
 from imf_plugin.errors import ModelError
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
-from imf_plugin.models.weight_files import read_released, shipped_folder, write_weights
-
-_ADVICE = "reinstall imf-plugin, or use --model flow, which needs no weights"
+from imf_plugin.models.weight_files import (
+    INTERPOLATION_ADVICE,
+    read_released,
+    shipped_folder,
+    write_weights,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,8 @@ def read_card(name: str, folder: Path | None = None) -> Card:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"the description of the model's weights, {path}, is missing or damaged: {_ADVICE}"
+            f"the description of the model's weights, {path}, is missing or damaged: "
+            f"{INTERPOLATION_ADVICE}"
         ) from error
 
 
@@ -64,7 +68,9 @@ def load_network(name: str, folder: Path | None = None) -> tuple[ImfVfiNetwork, 
         tensors = {key: value.float() for key, value in safetensors.torch.load(content).items()}
         network.load_state_dict(tensors)
     except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError(f"the weights {path} do not fit this version: {_ADVICE}") from error
+        raise ModelError(
+            f"the weights {path} do not fit this version: {INTERPOLATION_ADVICE}"
+        ) from error
     return network.eval(), card
 
 
@@ -80,7 +86,7 @@ def check_weights(name: str, folder: Path | None = None) -> None:
 def _read(name: str, folder: Path | None) -> tuple[Card, Path, bytes]:
     card = read_card(name, folder)
     path = (folder or shipped_folder()) / f"{name}.safetensors"
-    return card, path, read_released(path, card.sha256, _ADVICE)
+    return card, path, read_released(path, card.sha256, INTERPOLATION_ADVICE)
 
 
 def save_network(

@@ -23,7 +23,7 @@ WORKING_PIXELS = 640 * 360
 LEAST_SIDE_PX = 64
 """Smaller pictures are left alone."""
 
-LOST_SHARE = 0.05
+LOST_SHARE = 0.15
 """With less of the picture lost, nothing is looked for: everyday motion gains nothing."""
 
 DOUBT_LEVEL = 6.0

@@ -15,6 +15,7 @@ Convention:
     of the pictures given, whatever the stride of the grid.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -225,7 +226,7 @@ class RecognitionNetwork(nn.Module):
         share = EXPLAINED_LEVEL / (EXPLAINED_LEVEL + unexplained[0] + unexplained[1])
         height, width = candidates.shape[2:]
         facts = torch.cat([kinds, share.mean((1, 2, 3))[:, None]], 1)
-        apart = (candidates - candidates[:1]).norm(dim=1, keepdim=True) / 64
+        apart = _length(candidates - candidates[:1]) / 64
         return torch.cat(
             [
                 10 * difference,
@@ -237,7 +238,7 @@ class RecognitionNetwork(nn.Module):
                 *ends,
                 confidence,
                 apart,
-                (candidates.norm(dim=1, keepdim=True) / 64),
+                _length(candidates) / 64,
                 facts[:, :, None, None].expand(-1, -1, height, width),
             ],
             1,
@@ -326,16 +327,13 @@ def best_matches(similarity: Tensor, size: tuple[int, int]) -> tuple[Matches, Ma
         similarity: ``[N, N]``.
         size: Height and width of the grid, with ``N`` places.
     """
-    of_first, of_second = _normalisers(similarity), _normalisers(similarity.T)
+    # Cosines times a factor: no exponential of them overflows, or vanishes that matters.
+    chances = torch.exp(similarity - similarity.max())
+    rows, columns = chances.sum(1), chances.sum(0)
     return (
-        _best_places(similarity, of_first, of_second, size),
-        _best_places(similarity.T, of_second, of_first, size),
+        _best_places(chances, rows, columns, size),
+        _best_places(chances.T.contiguous(), columns, rows, size),
     )
-
-
-def _normalisers(similarity: Tensor) -> Tensor:
-    """Return the logarithms of the sums of each row's exponentials, ``[N]``."""
-    return torch.cat([rows.logsumexp(1) for rows in similarity.split(_ROWS_AT_ONCE)])  # type: ignore[no-untyped-call]
 
 
 def landed_halfway(matches: tuple[Matches, Matches], dense: Tensor) -> tuple[Tensor, Tensor]:
@@ -351,7 +349,7 @@ def landed_halfway(matches: tuple[Matches, Matches], dense: Tensor) -> tuple[Ten
     """
     landed, sureness = [], []
     for match, sign in zip(matches, (1.0, -1.0), strict=True):
-        novelty = (8 * match.way - sign * dense).norm(dim=1, keepdim=True) / 8
+        novelty = _length(8 * match.way - sign * dense) / 8
         importance = torch.log(match.sure + 1e-4) + NOVELTY * novelty.clamp(max=MOST_NOVELTY)
         carried, weight = splat(
             torch.cat([match.way, match.sure], 1), match.way / 2, importance, "softmax"
@@ -374,35 +372,42 @@ def _testimony(matches: tuple[Matches, Matches], candidates: Tensor) -> Tensor:
     for match, sign in zip(matches, (-1.0, 1.0), strict=True):
         known = doubled(torch.cat([8 * match.way, match.sure], 1)).expand(count, -1, -1, -1)
         there = warp(known, (sign * candidates / 8).contiguous(), "zeros")
-        apart = (there[:, :2] + sign * candidates).norm(dim=1, keepdim=True)
+        apart = _length(there[:, :2] + sign * candidates)
         likeness = torch.exp(-apart / SAME_MOTION_PX)
         planes += [there[:, 2:] * (1 - likeness), there[:, 2:] * likeness]
     return torch.cat(planes, 1)
 
 
-def _best_places(similarity: Tensor, own: Tensor, other: Tensor, size: tuple[int, int]) -> Matches:
+def _best_places(chances: Tensor, own: Tensor, other: Tensor, size: tuple[int, int]) -> Matches:
     """Return the way to each row's likeliest place and its neighbours, and their chances.
 
-    Likely is what each prefers to all others, and the other way round.
+    Likely is what each prefers to all others, and the other way round: the product of both shares.
+
+    Args:
+        chances: ``[N, N]``, not normalised.
+        own: Their sums over each row, ``[N]``.
+        other: Over each column.
+        size: Height and width of the grid.
     """
     height, width = size
-    offsets = torch.arange(-1, 2, device=similarity.device)
-    places = torch.arange(height * width, device=similarity.device)
+    offsets = torch.arange(-1, 2, device=chances.device)
+    scale = other.clamp_min(1e-30).rsqrt()
     ways, sureness = [], []
-    for here in places.split(_ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
-        chances = torch.exp(2 * similarity[here] - own[here, None] - other)
-        best = chances.argmax(1)
+    for start in range(0, height * width, _ROWS_AT_ONCE):
+        part = chances[start : start + _ROWS_AT_ONCE] * scale
+        best = part.argmax(1)
         rows = (best // width)[:, None] + offsets.repeat_interleave(3)
         columns = (best % width)[:, None] + offsets.repeat(3)
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         near = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-        near_chances = chances.gather(1, near) * inside
-        sure = near_chances.sum(1)
-        shares = near_chances / sure.clamp_min(1e-12)[:, None]
+        likely = part.gather(1, near) ** 2 * inside
+        here = torch.arange(start, start + len(part), device=chances.device)
+        total = likely.sum(1)
+        shares = likely / total.clamp_min(1e-30)[:, None]
         x = (shares * columns).sum(1) - here % width
         y = (shares * rows).sum(1) - here // width
         ways.append(torch.stack([x, y]))
-        sureness.append(sure)
+        sureness.append(total / own[here].clamp_min(1e-30))
     return Matches(
         way=torch.cat(ways, 1).view(1, 2, height, width),
         sure=torch.cat(sureness).clamp(0, 1).view(1, 1, height, width),
@@ -413,6 +418,11 @@ def seen_halfway(first: Tensor, second: Tensor, motion: Tensor) -> tuple[Tensor,
     """Return two maps brought together halfway along a motion in their cells."""
     half = (motion / 2).contiguous()
     return warp(first, -half, "zeros"), warp(second, half, "zeros")
+
+
+def _length(motion: Tensor) -> Tensor:
+    """Return ``[B, 1, H, W]``; on a CPU four times as fast as a norm over channels."""
+    return torch.hypot(motion[:, :1], motion[:, 1:])
 
 
 def _difference(first: Tensor, second: Tensor) -> Tensor:
@@ -427,8 +437,11 @@ def _best_of_others(badness: Tensor) -> Tensor:
     """Return, for each item of the batch, the least that any other has at the same place."""
     if len(badness) == 1:
         return badness
-    least = torch.topk(badness, 2, dim=0, largest=False).values
-    return torch.where(badness == least[:1], least[1:], least[:1])
+    least, which = badness.min(0, keepdim=True)
+    rest = badness.scatter(0, which, math.inf).amin(0, keepdim=True)
+    return torch.where(
+        torch.arange(len(badness), device=badness.device).view(-1, 1, 1, 1) == which, rest, least
+    )
 
 
 def _compared_around(first: Tensor, second: Tensor, motion: Tensor, reach: int) -> Tensor:

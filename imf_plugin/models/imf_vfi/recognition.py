@@ -328,11 +328,11 @@ def best_matches(similarity: Tensor, size: tuple[int, int]) -> tuple[Matches, Ma
         size: Height and width of the grid, with ``N`` places.
     """
     # Cosines times a factor: no exponential of them overflows, or vanishes that matters.
-    chances = torch.exp(similarity - similarity.max())
+    chances = (similarity - similarity.max()).exp_()
     rows, columns = chances.sum(1), chances.sum(0)
     return (
         _best_places(chances, rows, columns, size),
-        _best_places(chances.T.contiguous(), columns, rows, size),
+        _best_places(chances.T, columns, rows, size),
     )
 
 
@@ -394,7 +394,7 @@ def _best_places(chances: Tensor, own: Tensor, other: Tensor, size: tuple[int, i
     scale = other.clamp_min(1e-30).rsqrt()
     ways, sureness = [], []
     for start in range(0, height * width, _ROWS_AT_ONCE):
-        part = chances[start : start + _ROWS_AT_ONCE] * scale
+        part = chances[start : start + _ROWS_AT_ONCE].contiguous() * scale
         best = part.argmax(1)
         rows = (best // width)[:, None] + offsets.repeat_interleave(3)
         columns = (best % width)[:, None] + offsets.repeat(3)

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from imf_plugin.errors import ModelError
@@ -27,22 +28,29 @@ def _flow_descriptor() -> ModelDescriptor:
     return DESCRIPTOR
 
 
-def _imf_vfi_lite(device: str, precision: str) -> Interpolator:
+def _trained(name: str, device: str, precision: str) -> Interpolator:
     from imf_plugin.models.imf_vfi.loading import load
 
-    return load("imf-vfi-lite", device, precision)
+    return load(name, device, precision)
 
 
-def _imf_vfi_lite_descriptor() -> ModelDescriptor:
+def _trained_descriptor(name: str) -> ModelDescriptor:
     from imf_plugin.models.imf_vfi.loading import describe
 
-    return describe("imf-vfi-lite")
+    return describe(name)
 
 
 INTERPOLATORS: dict[str, tuple[Callable[[str, str], Interpolator], Callable[[], ModelDescriptor]]]
 INTERPOLATORS = {
     "flow": (_flow, _flow_descriptor),
-    "imf-vfi-lite": (_imf_vfi_lite, _imf_vfi_lite_descriptor),
+    "imf-vfi-lite": (
+        partial(_trained, "imf-vfi-lite"),
+        partial(_trained_descriptor, "imf-vfi-lite"),
+    ),
+    "imf-vfi-sharp": (
+        partial(_trained, "imf-vfi-sharp"),
+        partial(_trained_descriptor, "imf-vfi-sharp"),
+    ),
 }
 
 DEFAULT_MODEL = "imf-vfi-lite"

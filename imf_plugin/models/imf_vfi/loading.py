@@ -13,6 +13,8 @@ from imf_plugin.models.imf_vfi.recogniser import load_recogniser
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
 from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, read_weight_card
 
+SHARP = "imf-vfi-sharp"
+
 DECODING = 4
 """Goes up whenever the same weights give other pixels."""
 
@@ -85,7 +87,8 @@ def _descriptor(name: str, card: Card) -> ModelDescriptor:
     return ModelDescriptor(
         name=name,
         summary="Trained here: motion tokens between keyframes"
-        + (", starting from classical flow; for CPUs." if classical else "."),
+        + (", starting from classical flow; for CPUs" if classical else "")
+        + ("; keeps fine detail at some cost in truth." if name == SHARP else "."),
         source="after IMF (CVPR 2024), GIMM-VFI (NeurIPS 2024) and IFRNet (CVPR 2022)",
         parameters=parameters,
         minimum_size_px=1,

@@ -86,15 +86,23 @@ class Desk:
         )
         return done.stdout.strip()
 
-    def activate(self, window: str) -> None:
-        """Give a window the keyboard, however long the window manager takes to do so."""
+    def activate(self, name: str) -> str:
+        """Give a window the keyboard, however long the window manager takes; return the window.
 
-        def active() -> bool:
-            self.do("windowactivate", window)
-            time.sleep(0.2)
-            return self.do("getactivewindow") == window == self.do("getwindowfocus")
+        It is looked for anew each time: a window that is shown again may be another one.
+        """
 
-        until(active)
+        def active() -> str:
+            for window in self.do("search", "--onlyvisible", "--name", name).split():
+                self.do("windowactivate", window)
+                time.sleep(0.2)
+                self.do("windowfocus", window)
+                time.sleep(0.2)
+                if self.do("getactivewindow") == window == self.do("getwindowfocus"):
+                    return window
+            return ""
+
+        return until(active)
 
     def key(self, *keys: str) -> None:
         for key in keys:
@@ -169,9 +177,7 @@ def test_journey_29_the_first_five_minutes_in_a_real_window(
         "from imf_plugin.cli.ui import editor; raise SystemExit(editor())",
         str(clip),
     )
-    window = until(lambda: desk.do("search", "--onlyvisible", "--name", "clip.*imf"))
-    window = window.split()[0]
-    desk.activate(window)
+    window = desk.activate("clip.*imf")
     desk.do("windowmove", window, "0", "0")
     desk.do("windowsize", "--sync", window, str(WIDTH), str(HEIGHT))
     start, middle = 120, 500

@@ -70,14 +70,27 @@ def read_weights(
     """
     import safetensors.torch
 
-    card = read_weight_card(name, folder, advice=advice)
-    path = (folder or shipped_folder()) / f"{name}.safetensors"
-    content = read_released(path, card.sha256, advice)
+    card, path, content = _checked(name, folder, advice)
     try:
         tensors = safetensors.torch.load(content)
     except safetensors.SafetensorError as error:
         raise ModelError(f"the weights {path} are damaged: {advice}") from error
     return {key: value.float() for key, value in tensors.items()}, card
+
+
+def check_weights(name: str, folder: Path | None = None, *, advice: str) -> None:
+    """Make sure that a model's weights are there and whole.
+
+    Raises:
+        ModelError: If they are not.
+    """
+    _checked(name, folder, advice)
+
+
+def _checked(name: str, folder: Path | None, advice: str) -> tuple[WeightCard, Path, bytes]:
+    card = read_weight_card(name, folder, advice=advice)
+    path = (folder or shipped_folder()) / f"{name}.safetensors"
+    return card, path, read_released(path, card.sha256, advice)
 
 
 def read_released(path: Path, sha256: str, advice: str) -> bytes:

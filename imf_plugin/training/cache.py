@@ -12,6 +12,7 @@ once, and the trainer maps the arrays into memory. One folder per clip::
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,11 @@ class CachedClip:
     held_out: bool
     """Kept for validation."""
     pairs: tuple[Pair, ...]
+
+    @property
+    def is_scene(self) -> bool:
+        """Whether it was rendered; film clips never have such names."""
+        return self.folder.name.startswith("scene_")
 
     @cached_property
     def frames(self) -> NDArray[np.uint8]:
@@ -174,6 +180,13 @@ def read_cache(folder: Path) -> list[CachedClip]:
             "`python -m imf_plugin.training.prepare --data CLIPS --cache FOLDER`"
         )
     return clips
+
+
+def pictures_of(clips: Iterable[CachedClip]) -> list[str]:
+    """Return the files of film frames that may be trained on."""
+    return [
+        str(clip.folder / "frames.npy") for clip in clips if not clip.is_scene and not clip.held_out
+    ]
 
 
 def _read_clip(path: Path) -> CachedClip:

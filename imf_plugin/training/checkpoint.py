@@ -54,6 +54,21 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
+def history(facts: dict[str, Any], samples: str = "samples") -> dict[str, str]:
+    """Return rows for people about the run that a checkpoint's facts are of.
+
+    Args:
+        facts: With steps, batch size, time, device and threads.
+        samples: What a batch consists of.
+    """
+    count = int(facts["step"]) * int(facts["batch_size"])
+    hours = float(facts["trained_seconds"]) / 3600
+    return {
+        "training": f"{facts['step']} steps, {count} {samples}, {hours:.2f} hours",
+        "device": f"{facts['device']}, {facts['threads']} thread(s)",
+    }
+
+
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     """Split tensors into groups that fit; one tensor above the limit gets a shard of its own."""
     shards: list[dict[str, Tensor]] = [{}]

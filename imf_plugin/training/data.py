@@ -54,10 +54,10 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
     def __init__(self, cache: Path, options: DataOptions) -> None:
         self.options = options
         clips = [clip for clip in read_cache(cache) if not clip.held_out]
-        self.scenes = [clip for clip in clips if clip.folder.name.startswith("scene_")]
+        self.scenes = [clip for clip in clips if clip.is_scene]
         films: dict[str, list[CachedClip]] = {}
         for clip in clips:
-            if not clip.folder.name.startswith("scene_"):
+            if not clip.is_scene:
                 films.setdefault(clip.group, []).append(clip)
         self.groups = list(films.values())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.weights import save_network
-from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.run_state import below
 
 log = logging.getLogger(__name__)
@@ -27,13 +27,7 @@ def export(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    hours = float(facts["trained_seconds"]) / 3600
-    samples = int(facts["step"]) * int(facts["batch_size"])
-    rows = {
-        "training": f"{facts['step']} steps, {samples} samples, {hours:.2f} hours",
-        "device": f"{facts['device']}, {facts['threads']} thread(s)",
-        **details,
-    }
+    rows = {**history(facts), **details}
     config = ImfVfiConfig.from_dict(facts["network"])
     return save_network(output, config, below(tensors, "ema."), rows)
 

@@ -22,6 +22,7 @@ from imf_plugin.models.flow.opinions import other_opinions
 from imf_plugin.training.cache import (
     CachedClip,
     Pair,
+    pictures_of,
     read_cache,
     write_clip,
     write_held_out,
@@ -84,7 +85,7 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
         if not (folder / "clip.json").exists():
             seed = options.seed + number
             _prepare_scene(folder, random_scene(seed, SCENE_SIZE, _difficulty(seed)))
-    pictures = _pictures(cache)
+    pictures = pictures_of(_films(cache))
     for number in range(options.moved if pictures else 0):
         folder = cache / f"scene_moved_{number:05d}"
         if not (folder / "clip.json").exists():
@@ -196,7 +197,7 @@ def _prepare_piece(piece: Piece, folder: Path, group: str, options: PrepareOptio
 
 def _films(cache: Path) -> list[CachedClip]:
     clips = [] if not any(cache.glob("*/clip.json")) else read_cache(cache)
-    return [clip for clip in clips if not clip.folder.name.startswith("scene_")]
+    return [clip for clip in clips if not clip.is_scene]
 
 
 def _balance(clips: list[CachedClip]) -> None:
@@ -214,11 +215,6 @@ def _balance(clips: list[CachedClip]) -> None:
 
 def _difficulty(seed: int) -> float:
     return float(np.random.default_rng(seed).random())
-
-
-def _pictures(cache: Path) -> list[str]:
-    """Return the frames of the clips that may be trained on."""
-    return [str(clip.folder / "frames.npy") for clip in _films(cache) if not clip.held_out]
 
 
 def _prepare_scene(folder: Path, scene: Scene) -> None:

@@ -11,7 +11,6 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
@@ -19,7 +18,7 @@ import torch
 from imf_plugin.models.imf_vfi.recogniser import NAME
 from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
 from imf_plugin.models.weight_files import write_weights
-from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
 from imf_plugin.training.recognition_losses import RecognitionWeights, recognition_loss
 from imf_plugin.training.run_state import RunState, Schedule, below
@@ -118,15 +117,8 @@ def export_recognition(checkpoint: Path, output: Path, details: dict[str, str]) 
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    config: dict[str, Any] = {}
-    samples = int(facts["step"]) * int(facts["batch_size"])
-    hours = float(facts["trained_seconds"]) / 3600
-    rows = {
-        "training": f"{facts['step']} steps, {samples} samples, {hours:.2f} hours",
-        "device": f"{facts['device']}, {facts['threads']} thread(s)",
-        **details,
-    }
-    return write_weights(output, NAME, config, below(tensors, "ema."), rows)
+    rows = {**history(facts), **details}
+    return write_weights(output, NAME, {}, below(tensors, "ema."), rows)
 
 
 def main() -> None:

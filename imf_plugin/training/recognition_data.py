@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imf_plugin.errors import MediaError
-from imf_plugin.models.flow.layers import layer_motions
+from imf_plugin.models.flow.layers import layer_motions, least_mismatch
 from imf_plugin.models.imf_vfi.recognition import SIDE_MULTIPLE
 from imf_plugin.motion.flow import FlowArray
 from imf_plugin.training.augment import Random, Sample, grown_flow
@@ -92,7 +92,7 @@ class RecognitionSamples:
         for clip in read_cache(cache):
             # A frame must lie exactly between.
             pairs = [(number, pair) for number, pair in enumerate(clip.pairs) if pair.gap % 2 == 0]
-            is_film = not clip.folder.name.startswith("scene_") and clip.opinions is not None
+            is_film = not clip.is_scene and clip.opinions is not None
             if is_film and pairs and not clip.held_out:
                 groups.setdefault(clip.group, []).append((clip, pairs))
         self.groups = list(groups.values())
@@ -138,8 +138,8 @@ class RecognitionSamples:
         numbers = (pair.first, pair.first + pair.gap // 2, pair.first + pair.gap)
         frames = clip.frames[list(numbers), rows, columns].astype(np.float32) / np.float32(255)
         height, width = frames.shape[1:3]
-        half = clip.motions(number, _shrunk(rows, 2), _shrunk(columns, 2)).astype(np.float32)
-        grown = grown_flow(half.astype(np.float16), height, width)
+        half = clip.motions(number, _shrunk(rows, 2), _shrunk(columns, 2))
+        grown = grown_flow(half, height, width)
         sample = Sample(
             frame0=frames[0],
             frame1=frames[2],
@@ -156,7 +156,7 @@ class RecognitionSamples:
             "frames": frames,
             "middle": np.nan_to_num(middle),
             "known": known * np.float32(FILM_TRUST),
-            "opinions": np.stack(np.split(half, half.shape[-1] // 2, -1)),
+            "opinions": np.stack(np.split(half.astype(np.float32), half.shape[-1] // 2, -1)),
             "layers": _layers(frames, grown),
             "forward": np.zeros((*eighth, 2), np.float32),
             "backward": np.zeros((*eighth, 2), np.float32),
@@ -169,7 +169,8 @@ def _layers(frames: NDArray[np.float32], opinions: FlowArray) -> NDArray[np.floa
     """Return the motions of surfaces of a film crop, ``[k, H/4, W/4, 2]`` pixels."""
     height, width = opinions.shape[:2]
     flows = [np.ascontiguousarray(flow) for flow in np.split(opinions, opinions.shape[-1] // 2, -1)]
-    found = layer_motions(grey_of(frames[0]), grey_of(frames[2]), flows)
+    grey0, grey1 = grey_of(frames[0]), grey_of(frames[2])
+    found = layer_motions(grey0, grey1, least_mismatch(grey0, grey1, flows))
     small = [cv2.resize(flow, (width // 4, height // 4)) for flow in found]
     return np.stack(small) if small else np.zeros((0, height // 4, width // 4, 2), np.float32)
 

@@ -6,9 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imf_kernels import warp
 from imf_plugin.models.imf_vfi.layers import doubled, halved
-from imf_plugin.models.imf_vfi.recognition import Described, Recognised, RecognitionNetwork
+from imf_plugin.models.imf_vfi.recognition import (
+    Described,
+    Recognised,
+    RecognitionNetwork,
+    seen_halfway,
+)
 from imf_plugin.training.losses import log_square
 from imf_plugin.training.recognition_data import RecognitionSample
 
@@ -114,10 +118,10 @@ def likeness_error(found: Recognised, frames: Tensor) -> Tensor:
         small = halved(halved(frames))
         count = len(found.candidates)
         first, truth, second = (small[n : n + 1].expand(count, -1, -1, -1) for n in range(3))
-        half = (found.candidates / 8).contiguous()
+        seen0, seen1 = seen_halfway(first, second, found.candidates / 4, "border")
         off = torch.minimum(
-            (warp(first, -half) - truth).abs().mean(1, keepdim=True),
-            (warp(second, half) - truth).abs().mean(1, keepdim=True),
+            (seen0 - truth).abs().mean(1, keepdim=True),
+            (seen1 - truth).abs().mean(1, keepdim=True),
         )
         off = F.avg_pool2d(off, 5, 1, 2, count_include_pad=False)
         wanted = torch.softmax(-off / LIKE_LEVEL, 0)
@@ -140,8 +144,7 @@ def frame_errors(frames: Tensor, found: Recognised) -> tuple[Tensor, Tensor]:
     """
     small = halved(frames)
     motion = doubled(found.motion.detach())
-    half = (motion / 4).contiguous()
-    seen0, seen1 = warp(small[:1], -half), warp(small[2:], half)
+    seen0, seen1 = seen_halfway(small[:1], small[2:], motion / 2, "border")
     made = torch.lerp(seen0, seen1, torch.sigmoid(doubled(found.side)))
     even = (seen0 + seen1).detach() / 2
     return log_square(made, small[1:2]), log_square(even, small[1:2])

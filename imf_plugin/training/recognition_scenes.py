@@ -22,10 +22,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imf_plugin.models.flow.layers import layer_motions
-from imf_plugin.models.flow.opinions import estimate_opinions
+from imf_plugin.models.flow.estimation import estimate_middle
+from imf_plugin.models.flow.layers import layer_motions, least_mismatch
+from imf_plugin.models.flow.opinions import other_opinions
 from imf_plugin.motion.flow import FlowArray
-from imf_plugin.training.cache import read_cache
+from imf_plugin.training.cache import pictures_of, read_cache
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,7 @@ def prepare_far_scenes(cache: Path, count: int) -> None:
     Raises:
         MediaError: If the cache has no clips.
     """
-    films = [
-        str(clip.folder / "frames.npy")
-        for clip in read_cache(cache)
-        if not clip.held_out and not clip.folder.name.startswith("scene_")
-    ]
+    films = pictures_of(read_cache(cache))
     (cache / "far").mkdir(exist_ok=True)
     for number in range(count):
         path = cache / "far" / f"{number:05d}.npz"
@@ -105,12 +102,8 @@ def _drawn(scene: Scene, start: float, end: float) -> dict[str, np.ndarray]:
     grey0, grey1 = (
         np.asarray(cv2.cvtColor(frames[number], cv2.COLOR_RGB2GRAY), np.uint8) for number in (0, 2)
     )
-    opinions = estimate_opinions(grey0, grey1)
-    flows = [
-        np.ascontiguousarray(opinions[..., channel : channel + 2])
-        for channel in range(0, opinions.shape[-1], 2)
-    ]
-    layers = layer_motions(grey0, grey1, flows)
+    flows = [estimate_middle(grey0, grey1), *other_opinions(grey0, grey1)]
+    layers = layer_motions(grey0, grey1, least_mismatch(grey0, grey1, flows))
     middle = true_flow(scene, 0.5, end) - true_flow(scene, 0.5, start)
     return {
         "frames": frames,

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from imf_plugin.models.weight_files import write_weights
-from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.run_state import below
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,7 @@ def export_retargeter(checkpoint: Path, output: Path, details: dict[str, str]) -
         ModelError: If there is no checkpoint.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    hours = float(facts["trained_seconds"]) / 3600
-    frames = int(facts["step"]) * int(facts["batch_size"])
-    rows = {
-        "training": f"{facts['step']} steps, {frames} frames, {hours:.2f} hours",
-        "device": f"{facts['device']}, {facts['threads']} thread(s)",
-        **details,
-    }
+    rows = {**history(facts, "frames"), **details}
     config = facts["network"]
     return write_weights(output, config["name"], config, below(tensors, "ema."), rows)
 

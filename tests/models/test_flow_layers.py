@@ -77,7 +77,7 @@ def test_a_thing_that_crosses_the_picture_is_a_layer_of_its_own() -> None:
     dense = estimate_middle(before, after)
     there = (slice(80, 160), slice(100, 220))
     assert np.abs(dense[there] - (130, 0)).mean() > 20
-    layers = layer_motions(before, after, [dense])
+    layers = layer_motions(before, after, least_mismatch(before, after, [dense]))
     assert min(np.abs(flow[there] - (130, 0)).mean() for flow in layers) < 0.5
     assert min(np.abs(flow[:30]).mean() for flow in layers) < 0.5
     lost, left = (least_mismatch(before, after, flows) for flows in ([dense], [dense, *layers]))
@@ -103,21 +103,23 @@ def test_a_still_ground_is_in_doubt_where_something_lost_would_pass_in_front_of_
         np.ones((HEIGHT, WIDTH), np.float32),
     )
     there = (slice(110, 130), slice(190, 210))
-    assert doubts(before, after, [still], still, nowhere)[there].max() < 1
-    assert doubts(before, after, [still], crossing, nowhere)[there].min() > 12
-    assert doubts(before, after, [still], crossing, everywhere)[there].max() < 1
+    dense = least_mismatch(before, after, [still])
+    assert doubts(before, after, [still], dense, still, nowhere)[there].max() < 1
+    assert doubts(before, after, [still], dense, crossing, nowhere)[there].min() > 12
+    assert doubts(before, after, [still], dense, crossing, everywhere)[there].max() < 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 300), (240, 400)])
 def test_pictures_without_landmarks_have_no_layers(shape: tuple[int, int]) -> None:
     flat, bright = np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)
-    assert layer_motions(flat, bright, [np.zeros((*shape, 2), np.float32)]) == []
+    dense = least_mismatch(flat, bright, [np.zeros((*shape, 2), np.float32)])
+    assert layer_motions(flat, bright, dense) == []
 
 
 def test_the_same_pictures_have_the_same_layers() -> None:
     before = blots(5)
     after = moved(before, turned(20, 90, 40))
-    dense = [estimate_middle(before, after)]
+    dense = least_mismatch(before, after, [estimate_middle(before, after)])
     first, second = (layer_motions(before, after, dense) for _ in range(2))
     assert first
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

@@ -10,7 +10,7 @@ import pytest
 
 from imf_plugin.errors import MediaError
 from imf_plugin.training import footage
-from imf_plugin.training.cache import CachedClip, read_cache
+from imf_plugin.training.cache import CachedClip, pictures_of, read_cache
 from imf_plugin.training.footage import Piece, find_videos, pieces_of, read_piece
 from imf_plugin.training.prepare import PrepareOptions, prepare
 
@@ -136,9 +136,8 @@ def test_held_out_pictures_are_not_painted_on_scenes(make_clip: ClipMaker, tmp_p
         make_clip(f"{name}.mp4", count=5)
     cache = tmp_path / "cache"
     prepare(tmp_path, cache, replace(FILMS_ONLY, moved=1))
-    from imf_plugin.training.prepare import _pictures
-
     held_out = {clip.folder.name for clip in read_cache(cache) if clip.held_out}
     assert len(held_out) == 1
-    assert {Path(path).parent.name for path in _pictures(cache)} == set("abc") - held_out
+    painted = {Path(path).parent.name for path in pictures_of(read_cache(cache))}
+    assert painted == set("abc") - held_out
     assert json.loads((cache / "scene_moved_00000" / "clip.json").read_text())["pairs"]

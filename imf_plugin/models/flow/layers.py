@@ -55,17 +55,15 @@ def lost_share(mismatches: Levels) -> float:
     return float(np.mean(mismatches > LOST_LEVEL))
 
 
-def layer_motions(
-    grey0: GreyPicture, grey1: GreyPicture, flows: list[FlowArray]
-) -> list[FlowArray]:
+def layer_motions(grey0: GreyPicture, grey1: GreyPicture, dense: Levels) -> list[FlowArray]:
     """Return the middle flow of each surface found by its landmarks, refined on its pixels.
 
     Args:
         grey0: The first picture, ``[H, W]``, in the size it is worked on.
         grey1: The second.
-        flows: Opinions on the motion between them; surfaces are refined where they do better.
+        dense: The `least_mismatch` of opinions on the motion between them; surfaces are refined
+            where they do better.
     """
-    dense = least_mismatch(grey0, grey1, flows)
     return [_best_flow(layer, grey0, grey1, dense) for layer in moving_layers(grey0, grey1)]
 
 
@@ -73,6 +71,7 @@ def doubts(
     grey0: GreyPicture,
     grey1: GreyPicture,
     flows: list[FlowArray],
+    dense: Levels,
     motion: FlowArray,
     ground: Levels,
 ) -> Levels:
@@ -85,6 +84,7 @@ def doubts(
         grey0: The first picture, ``[H, W]``.
         grey1: The second.
         flows: Middle flows that are in doubt.
+        dense: Their `least_mismatch`.
         motion: The one that is proposed.
         ground: How far that is the ground's, ``[H, W]`` in 0..1, which comes in front of nothing.
     """
@@ -92,8 +92,7 @@ def doubts(
     lost0 = np.minimum.reduce([_lost(grey0, grey1, flow) for flow in flows])
     lost1 = np.minimum.reduce([_lost(grey1, grey0, -flow) for flow in flows])
     ends = sample(lost0, grid - HALF * motion), sample(lost1, grid + HALF * motion)
-    here = least_mismatch(grey0, grey1, flows)
-    return np.asarray(np.maximum(here, (1 - ground) * np.minimum(*ends)), np.float32)
+    return np.asarray(np.maximum(dense, (1 - ground) * np.minimum(*ends)), np.float32)
 
 
 def _lost(grey0: GreyPicture, grey1: GreyPicture, flow: FlowArray) -> Levels:

@@ -76,9 +76,10 @@ class Recogniser:
             cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * ratio
             for flow in opinions
         ]
-        if lost_share(least_mismatch(grey0, grey1, flows)) < LOST_SHARE:
+        dense = least_mismatch(grey0, grey1, flows)
+        if lost_share(dense) < LOST_SHARE:
             return Opinions(flows=opinions)
-        layers = layer_motions(grey0, grey1, flows)
+        layers = layer_motions(grey0, grey1, dense)
         first, second = (self._described(frame, size) for frame in frames)
         found = self.network(
             first, second, self._quartered(flows, size), self._quartered(layers, size)
@@ -94,7 +95,7 @@ class Recogniser:
         # Surfaces come in the order of their landmarks: the first is the ground.
         ground = found.mixture[count + 2] if layers else torch.zeros_like(belief)
         behind = _grown(ground, (columns, rows))
-        lost = np.clip(doubts(grey0, grey1, flows, motion, behind) / DOUBT_LEVEL - 1, 0, 1)
+        lost = np.clip(doubts(grey0, grey1, flows, dense, motion, behind) / DOUBT_LEVEL - 1, 0, 1)
         whole = (width, height)
         share = np.asarray(cv2.resize(lost * _grown(belief, (columns, rows)), whole), np.float32)
         return Opinions(

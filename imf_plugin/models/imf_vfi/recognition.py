@@ -63,15 +63,8 @@ HIDDEN_WEIGHT = 10.0
 AGAINST_WEIGHT = 3.0
 INSIDE_WEIGHT = 6.0
 
-_WORSE, _INSIDE = (6, 9), (8, 11)
-"""Places in the evidence: how much worse than another it explains either end, and whether that is
-inside the picture."""
-
 _ROWS_AT_ONCE = 512
 """All places with all places are 50 MB for a picture of 640x360; copies are made of parts."""
-
-_AGAINST = (19, 21)
-"""How surely other motion was recognised at either end."""
 
 _EVIDENCE = 23
 """Planes that speak for and against a candidate."""
@@ -169,16 +162,12 @@ class RecognitionNetwork(nn.Module):
         kinds[:dense, 0], kinds[dense : dense + 2, 1], kinds[dense + 2 :, 2] = 1, 1, 1
         confidence = torch.zeros_like(candidates[:, :1])
         confidence[dense : dense + 2] = doubled(sure)
-        evidence = torch.cat(
-            [
-                self._evidence(first, second, candidates, kinds, confidence, dense),
-                _testimony(matches, candidates),
-            ],
-            1,
-        )
-        verdicts, sides, heed = torch.split(self.judge(evidence), 1, 1)
+        evidence, ends = self._evidence(first, second, candidates, kinds, confidence, dense)
+        testimony = _testimony(matches, candidates)
+        said = self.judge(torch.cat([evidence, testimony], 1))
+        verdicts, sides, heed = torch.split(said, 1, 1)
         shares = verdicts.softmax(0)
-        sides = sides + 2 * torch.sigmoid(heed) * _hint_of_side(evidence)
+        sides = sides + 2 * torch.sigmoid(heed) * _hint_of_side(ends, testimony)
         mixture = (MIXTURE_SHARPNESS * verdicts).softmax(0)
         return Recognised(
             candidates=candidates,
@@ -197,8 +186,14 @@ class RecognitionNetwork(nn.Module):
         kinds: Tensor,
         confidence: Tensor,
         dense: int,
-    ) -> Tensor:
-        """Return how well each candidate brings the pictures together, ``[C, 19, H/4, W/4]``."""
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return how well each candidate brings the pictures together.
+
+        Returns:
+            All planes, ``[C, 19, H/4, W/4]``, and those among them about where it comes from and
+            about where it leads, ``[C, 3, H/4, W/4]`` each: how much worse than another it explains
+            that place, how little the dense search does, and whether it is inside the picture.
+        """
         count = len(candidates)
         quarters = first.quarter.expand(count, -1, -1, -1), second.quarter.expand(count, -1, -1, -1)
         colours = first.colours.expand(count, -1, -1, -1), second.colours.expand(count, -1, -1, -1)
@@ -227,7 +222,7 @@ class RecognitionNetwork(nn.Module):
         height, width = candidates.shape[2:]
         facts = torch.cat([kinds, share.mean((1, 2, 3))[:, None]], 1)
         apart = _length(candidates - candidates[:1]) / 64
-        return torch.cat(
+        planes = torch.cat(
             [
                 10 * difference,
                 fine,
@@ -243,6 +238,7 @@ class RecognitionNetwork(nn.Module):
             ],
             1,
         )
+        return planes, ends
 
     def _corrected(
         self,
@@ -295,18 +291,20 @@ class _Judge(nn.Module):
         return said
 
 
-def _hint_of_side(evidence: Tensor) -> Tensor:
+def _hint_of_side(ends: list[Tensor], testimony: Tensor) -> Tensor:
     """Return which picture shows each candidate, as far as plain comparison tells.
 
     Where something else explains better what stands where it comes from, or that was recognised to
     move otherwise, that picture hides it.
+
+    Args:
+        ends: See `RecognitionNetwork._evidence`.
+        testimony: See `_testimony`.
     """
-    worse0, inside0, worse1, inside1 = (
-        evidence[:, plane : plane + 1] for plane in (_WORSE[0], _INSIDE[0], _WORSE[1], _INSIDE[1])
-    )
+    (worse0, _, inside0), (worse1, _, inside1) = (torch.split(end, 1, 1) for end in ends)
+    against0, _, against1, _ = torch.split(testimony, 1, 1)
     hidden = worse0.clamp_min(0) - worse1.clamp_min(0)
-    against = evidence[:, _AGAINST[0]] - evidence[:, _AGAINST[1]]
-    hint = HIDDEN_WEIGHT * hidden + AGAINST_WEIGHT * against[:, None]
+    hint = HIDDEN_WEIGHT * hidden + AGAINST_WEIGHT * (against0 - against1)
     return (hint + INSIDE_WEIGHT * (inside1 - inside0)).detach()
 
 
@@ -414,14 +412,16 @@ def _best_places(chances: Tensor, own: Tensor, other: Tensor, size: tuple[int, i
     )
 
 
-def seen_halfway(first: Tensor, second: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+def seen_halfway(
+    first: Tensor, second: Tensor, motion: Tensor, padding: str = "zeros"
+) -> tuple[Tensor, Tensor]:
     """Return two maps brought together halfway along a motion in their cells."""
     half = (motion / 2).contiguous()
-    return warp(first, -half, "zeros"), warp(second, half, "zeros")
+    return warp(first, -half, padding), warp(second, half, padding)
 
 
 def _length(motion: Tensor) -> Tensor:
-    """Return ``[B, 1, H, W]``; on a CPU four times as fast as a norm over channels."""
+    """Return ``[B, 1, H, W]``; on a CPU a norm over channels would be slower."""
     return torch.hypot(motion[:, :1], motion[:, 1:])
 
 

@@ -5,10 +5,8 @@ that `prepare` and `recognition_scenes` wrote. The same line again goes on where
 """
 
 import argparse
-import json
 import logging
 import math
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +20,9 @@ from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
 from imf_plugin.training.recognition_losses import RecognitionWeights, recognition_loss
 from imf_plugin.training.run_state import RunState, Schedule, below
+from imf_plugin.training.timed_run import TimedRun
 
 log = logging.getLogger(__name__)
-
-LONGEST_STEP_SECONDS = 30.0
-"""A step that took longer was stopped in between; only so much is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,43 +40,17 @@ class RecognitionRecipe:
     seed: int = 0
 
 
-class RecognitionTrainer:
+class RecognitionTrainer(TimedRun):
     """One run."""
 
     def __init__(self, recipe: RecognitionRecipe, cache: Path, output: Path) -> None:
-        self.recipe, self.output = recipe, output
+        self.recipe = recipe
         torch.manual_seed(recipe.seed)
-        network = RecognitionNetwork()
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.state = RunState(network, recipe.schedule)
-        self.network = network
+        self.network = RecognitionNetwork()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.samples = RecognitionSamples(cache, recipe.data)
-        output.mkdir(parents=True, exist_ok=True)
-        if (output / "last" / "facts.json").exists():
-            self.state.resume(output / "last")
-            log.info("going on from step %d", self.state.step)
-
-    def run(
-        self, minutes: float, *, save_every_minutes: float = 3.0, log_every_steps: int = 50
-    ) -> None:
-        """Train until the time or the steps are used up."""
-        began = saved = self.state.trained_seconds
-        rows: list[dict[str, float]] = []
-        last = time.monotonic()
-        while self.state.step < self.recipe.schedule.total_steps:
-            rows += self.train_step()
-            now = time.monotonic()
-            self.state.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
-            last = now
-            if self.state.step % log_every_steps == 0:
-                self._note(rows)
-                rows = []
-            if self.state.trained_seconds - saved >= 60 * save_every_minutes:
-                self.save()
-                saved = self.state.trained_seconds
-            if self.state.trained_seconds - began >= 60 * minutes:
-                break
-        self.save()
+        state = RunState(self.network, recipe.schedule)
+        super().__init__(state, output, recipe.samples_per_step)
 
     def train_step(self) -> list[dict[str, float]]:
         """Take one step and return figures of each of its samples."""
@@ -94,20 +64,6 @@ class RecognitionTrainer:
             rows.append(figures)
         self.state.learn(torch.stack(losses).mean())
         return rows
-
-    def save(self) -> None:
-        """Write the checkpoint ``last``."""
-        facts = {"batch_size": self.recipe.samples_per_step, "device": "cpu"}
-        self.state.save(self.output / "last", facts)
-
-    def _note(self, rows: list[dict[str, float]]) -> None:
-        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-        minutes = self.state.trained_seconds / 60
-        text = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-        log.info("step %d, %.1f min: %s", self.state.step, minutes, text)
-        entry = {"step": self.state.step, "minutes": round(minutes, 2), **means}
-        with (self.output / "log.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
 
 
 def export_recognition(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:

@@ -6,7 +6,14 @@ import pytest
 
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.landmarks import is_plausible, middle_flow_of, moving_layers
-from imf_plugin.models.flow.layers import doubts, layer_motions, least_mismatch, lost_share
+from imf_plugin.models.flow.layers import (
+    doubts,
+    failure,
+    layer_motions,
+    least_mismatch,
+    lost_share,
+    mismatch,
+)
 
 HEIGHT, WIDTH = 240, 400
 
@@ -103,10 +110,10 @@ def test_a_still_ground_is_in_doubt_where_something_lost_would_pass_in_front_of_
         np.ones((HEIGHT, WIDTH), np.float32),
     )
     there = (slice(110, 130), slice(190, 210))
-    dense = least_mismatch(before, after, [still])
-    assert doubts(before, after, [still], dense, still, nowhere)[there].max() < 1
-    assert doubts(before, after, [still], dense, crossing, nowhere)[there].min() > 12
-    assert doubts(before, after, [still], dense, crossing, everywhere)[there].max() < 1
+    failures = [failure(before, after, still, mismatch(before, after, still))]
+    assert doubts(failures, still, nowhere)[there].max() < 1
+    assert doubts(failures, crossing, nowhere)[there].min() > 12
+    assert doubts(failures, crossing, everywhere)[there].max() < 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 300), (240, 400)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imf_plugin.errors import MediaError
 from imf_plugin.models.flow.opinions import OPINIONS
 from imf_plugin.models.imf_vfi.recogniser import NAME
-from imf_plugin.models.imf_vfi.recognition import Recognised, RecognitionNetwork
+from imf_plugin.models.imf_vfi.recognition import EVIDENCE, Recognised, RecognitionNetwork
 from imf_plugin.models.weight_files import fill, read_weights
 from imf_plugin.training.prepare import PrepareOptions, prepare
 from imf_plugin.training.recognition import (
@@ -134,6 +134,7 @@ def test_of_film_the_candidate_that_makes_the_frame_between_is_wanted() -> None:
             mixture=shares,
             motion=candidates[:1],
             side=torch.zeros(1, 1, 16, 16),
+            evidence=torch.zeros(1, EVIDENCE, 16, 16),
             similarity=torch.zeros(64, 64),
         )
         errors.append(float(likeness_error(found, frames)))

@@ -6,6 +6,9 @@ fades. There the surfaces found by `landmarks` are candidates, each refined on i
 `docs/design/imf-vfi.md` holds the measurements.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -67,30 +70,42 @@ def layer_motions(grey0: GreyPicture, grey1: GreyPicture, dense: Levels) -> list
     return [_best_flow(layer, grey0, grey1, dense) for layer in moving_layers(grey0, grey1)]
 
 
-def doubts(
-    grey0: GreyPicture,
-    grey1: GreyPicture,
-    flows: list[FlowArray],
-    dense: Levels,
-    motion: FlowArray,
-    ground: Levels,
-) -> Levels:
-    """Return how little some flows explain, where another motion is proposed, ``[H, W]`` levels.
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How little of two pictures a middle flow explains, 8-bit levels, ``[H, W]`` each."""
+
+    halfway: Levels
+    """See `mismatch`."""
+    first: Levels
+    """Of what stands in the first picture."""
+    second: Levels
+
+
+def failure(grey0: GreyPicture, grey1: GreyPicture, flow: FlowArray, halfway: Levels) -> Failure:
+    """Return how little a middle flow with such a `mismatch` explains."""
+    return Failure(
+        halfway=halfway, first=_lost(grey0, grey1, flow), second=_lost(grey1, grey0, -flow)
+    )
+
+
+def doubts(failures: Sequence[Failure], motion: FlowArray, ground: Levels) -> Levels:
+    """Return how little the best of some flows explains, where another motion is proposed.
 
     Besides what stands at a place halfway it counts what stands where the motion comes from and
     where it leads: what the flows have lost there moves in front of what agrees with itself.
 
     Args:
-        grey0: The first picture, ``[H, W]``.
-        grey1: The second.
-        flows: Middle flows that are in doubt.
-        dense: Their `least_mismatch`.
-        motion: The one that is proposed.
+        failures: Of the flows that are in doubt.
+        motion: The one that is proposed, a middle flow ``[H, W, 2]``.
         ground: How far that is the ground's, ``[H, W]`` in 0..1, which comes in front of nothing.
+
+    Returns:
+        ``[H, W]`` 8-bit levels.
     """
-    grid = pixel_grid(*grey0.shape)
-    lost0 = np.minimum.reduce([_lost(grey0, grey1, flow) for flow in flows])
-    lost1 = np.minimum.reduce([_lost(grey1, grey0, -flow) for flow in flows])
+    grid = pixel_grid(*ground.shape)
+    dense = np.minimum.reduce([each.halfway for each in failures])
+    lost0 = np.minimum.reduce([each.first for each in failures])
+    lost1 = np.minimum.reduce([each.second for each in failures])
     ends = sample(lost0, grid - HALF * motion), sample(lost1, grid + HALF * motion)
     return np.asarray(np.maximum(dense, (1 - ground) * np.minimum(*ends)), np.float32)
 

@@ -15,7 +15,7 @@ from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, read_weight_car
 
 SHARP = "imf-vfi-sharp"
 
-DECODING = 4
+DECODING = 5
 """Goes up whenever the same weights give other pixels."""
 
 

@@ -9,8 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imf_plugin.models.flow.estimation import GreyPicture, shrink
-from imf_plugin.models.flow.layers import doubts, layer_motions, least_mismatch, lost_share
-from imf_plugin.models.imf_vfi.recognition import SIDE_MULTIPLE, Described, RecognitionNetwork
+from imf_plugin.models.flow.layers import (
+    Failure,
+    doubts,
+    failure,
+    layer_motions,
+    lost_share,
+    mismatch,
+)
+from imf_plugin.models.imf_vfi.recognition import (
+    SIDE_MULTIPLE,
+    Described,
+    Recognised,
+    RecognitionNetwork,
+)
 from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, fill, read_weights
 from imf_plugin.motion.flow import FloatArray, FlowArray
 
@@ -28,6 +40,9 @@ LOST_SHARE = 0.15
 
 DOUBT_LEVEL = 6.0
 """Mismatch in 8-bit levels up to which the dense search is left alone; at twice that, not."""
+
+SURE = 0.95
+"""Chance of a motion at which an opinion that fails where another does not is put right."""
 
 STRIDE = 4
 
@@ -76,7 +91,8 @@ class Recogniser:
             cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA) * ratio
             for flow in opinions
         ]
-        dense = least_mismatch(grey0, grey1, flows)
+        mismatches = [mismatch(grey0, grey1, flow) for flow in flows]
+        dense = np.minimum.reduce(mismatches)
         if lost_share(dense) < LOST_SHARE:
             return Opinions(flows=opinions)
         layers = layer_motions(grey0, grey1, dense)
@@ -84,23 +100,10 @@ class Recogniser:
         found = self.network(
             first, second, self._quartered(flows, size), self._quartered(layers, size)
         )
-        # Of the dense search's motions each keeps its own detail; the rest is one motion for all.
-        count = len(opinions)
-        trusted = found.mixture[:count]
-        belief = 1 - trusted.sum(0)
-        other = (found.motion[0] - (found.candidates[:count] * trusted).sum(0)) / belief.clamp_min(
-            1e-4
-        )
-        motion = _grown(other, (columns, rows))
-        # Surfaces come in the order of their landmarks: the first is the ground.
-        ground = found.mixture[count + 2] if layers else torch.zeros_like(belief)
-        behind = _grown(ground, (columns, rows))
-        lost = np.clip(doubts(grey0, grey1, flows, dense, motion, behind) / DOUBT_LEVEL - 1, 0, 1)
-        whole = (width, height)
-        share = np.asarray(cv2.resize(lost * _grown(belief, (columns, rows)), whole), np.float32)
+        failures = [failure(grey0, grey1, *each) for each in zip(flows, mismatches, strict=True)]
         return Opinions(
-            flows=_replaced(opinions, cv2.resize(motion, whole) / ratio, share),
-            side=_grown(found.side[0], whole),
+            flows=_corrected(opinions, found, failures, behind=len(layers) > 0),
+            side=_grown(found.side[0], (width, height)),
         )
 
     def _described(self, frame: Tensor, size: tuple[int, int]) -> Described:
@@ -137,6 +140,49 @@ def working_size(height: int, width: int) -> tuple[int, int] | None:
         round(side * scale / SIDE_MULTIPLE) * SIDE_MULTIPLE for side in (height, width)
     )
     return (rows, columns) if min(rows, columns, height, width) >= LEAST_SIDE_PX else None
+
+
+def _corrected(
+    opinions: list[FlowArray], found: Recognised, failures: list[Failure], *, behind: bool
+) -> list[FlowArray]:
+    """Return the opinions with what was recognised in the place of what they have lost.
+
+    Args:
+        opinions: ``[H, W, 2]`` each.
+        found: In the working size.
+        failures: Of the opinions in that size.
+        behind: Whether the first motion that is neither an opinion nor a match is the ground's.
+    """
+    count = len(opinions)
+    rows, columns = failures[0].halfway.shape
+    small, whole = (columns, rows), (opinions[0].shape[1], opinions[0].shape[0])
+    ratio = np.array([small[0] / whole[0], small[1] / whole[1]], np.float32)
+    # Of the dense search's motions each keeps its own detail; the rest is one motion for all.
+    trusted = found.mixture[:count]
+    belief = 1 - trusted.sum(0)
+    other = found.motion[0] - (found.candidates[:count] * trusted).sum(0)
+    motion = _grown(other / belief.clamp_min(1e-4), small)
+    # Surfaces come in the order of their landmarks: the first is the ground.
+    ground = _grown(found.mixture[count + 2] if behind else torch.zeros_like(belief), small)
+    recognised = cv2.resize(motion, whole) / ratio
+    doubt = _share_of(doubts(failures, motion, ground)) * _grown(belief, small)
+    flows = _replaced(opinions, recognised, np.asarray(cv2.resize(doubt, whole), np.float32))
+    # Where one motion is surely right, every opinion that fails there is to follow it.
+    chances = _grown(torch.cat([trusted[:, 0], found.mixture[count:].amax(0)]), whole)
+    likeliest = np.choose(chances.argmax(-1)[..., None], [*opinions, recognised])
+    sure = chances.max(-1) > SURE
+    there = cv2.resize(likeliest, small, interpolation=cv2.INTER_AREA) * ratio
+    followed = []
+    for flow, each in zip(flows, failures, strict=True):
+        doubt = cv2.resize(_share_of(doubts([each], there, ground)), whole)
+        follows = (doubt > 0.5) & sure
+        followed.append(np.where(follows[..., None], likeliest, flow).astype(np.float32))
+    return followed
+
+
+def _share_of(doubt: FloatArray) -> FloatArray:
+    """Return how far a flow with such `doubts` is to be given up, 0..1."""
+    return np.clip(doubt / DOUBT_LEVEL - 1, 0, 1)
 
 
 def _replaced(opinions: list[FlowArray], motion: FlowArray, belief: FloatArray) -> list[FlowArray]:

@@ -66,7 +66,7 @@ INSIDE_WEIGHT = 6.0
 _ROWS_AT_ONCE = 512
 """All places with all places are 50 MB for a picture of 640x360; copies are made of parts."""
 
-_EVIDENCE = 23
+EVIDENCE = 23
 """Planes that speak for and against a candidate."""
 
 
@@ -98,6 +98,8 @@ class Recognised:
     side: Tensor
     """Above 0 where the second picture shows the place better, below 0 where the first does: the
     logarithm of their weights' ratio, ``[1, 1, H/4, W/4]``."""
+    evidence: Tensor
+    """What speaks for and against the likeliest, ``[1, EVIDENCE, H/4, W/4]``."""
     similarity: Tensor
     """Of every place of the first with every place of the second, for training,
     ``[HW/64, HW/64]``."""
@@ -164,7 +166,8 @@ class RecognitionNetwork(nn.Module):
         confidence[dense : dense + 2] = doubled(sure)
         evidence, ends = self._evidence(first, second, candidates, kinds, confidence, dense)
         testimony = _testimony(matches, candidates)
-        said = self.judge(torch.cat([evidence, testimony], 1))
+        evidence = torch.cat([evidence, testimony], 1)
+        said = self.judge(evidence)
         verdicts, sides, heed = torch.split(said, 1, 1)
         shares = verdicts.softmax(0)
         sides = sides + 2 * torch.sigmoid(heed) * _hint_of_side(ends, testimony)
@@ -175,6 +178,7 @@ class RecognitionNetwork(nn.Module):
             mixture=mixture,
             motion=self._corrected(first, second, candidates, mixture, dense),
             side=(mixture * sides).sum(0, keepdim=True),
+            evidence=(mixture * evidence).sum(0, keepdim=True),
             similarity=similarity,
         )
 
@@ -221,7 +225,7 @@ class RecognitionNetwork(nn.Module):
         share = EXPLAINED_LEVEL / (EXPLAINED_LEVEL + unexplained[0] + unexplained[1])
         height, width = candidates.shape[2:]
         facts = torch.cat([kinds, share.mean((1, 2, 3))[:, None]], 1)
-        apart = _length(candidates - candidates[:1]) / 64
+        apart = length_of(candidates - candidates[:1]) / 64
         planes = torch.cat(
             [
                 10 * difference,
@@ -233,7 +237,7 @@ class RecognitionNetwork(nn.Module):
                 *ends,
                 confidence,
                 apart,
-                _length(candidates) / 64,
+                length_of(candidates) / 64,
                 facts[:, :, None, None].expand(-1, -1, height, width),
             ],
             1,
@@ -249,7 +253,7 @@ class RecognitionNetwork(nn.Module):
         dense: int,
     ) -> Tensor:
         motion = (candidates * shares).sum(0, keepdim=True)
-        around = _compared_around(
+        around = compared_around(
             first.quarter, second.quarter, motion.detach() / 4, CORRECTION_REACH
         )
         found = shares[dense:].sum(0, keepdim=True)
@@ -264,7 +268,7 @@ class _Judge(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         quarter, eighth, sixteenth = JUDGE_WIDTHS
-        self.first4 = ConvUnit(_EVIDENCE, quarter)
+        self.first4 = ConvUnit(EVIDENCE, quarter)
         self.down8 = ConvUnit(quarter, eighth, stride=2)
         self.stack8 = ResidualStack(eighth, 2)
         self.down16 = ConvUnit(eighth, sixteenth, stride=2)
@@ -347,7 +351,7 @@ def landed_halfway(matches: tuple[Matches, Matches], dense: Tensor) -> tuple[Ten
     """
     landed, sureness = [], []
     for match, sign in zip(matches, (1.0, -1.0), strict=True):
-        novelty = _length(8 * match.way - sign * dense) / 8
+        novelty = length_of(8 * match.way - sign * dense) / 8
         importance = torch.log(match.sure + 1e-4) + NOVELTY * novelty.clamp(max=MOST_NOVELTY)
         carried, weight = splat(
             torch.cat([match.way, match.sure], 1), match.way / 2, importance, "softmax"
@@ -370,7 +374,7 @@ def _testimony(matches: tuple[Matches, Matches], candidates: Tensor) -> Tensor:
     for match, sign in zip(matches, (-1.0, 1.0), strict=True):
         known = doubled(torch.cat([8 * match.way, match.sure], 1)).expand(count, -1, -1, -1)
         there = warp(known, (sign * candidates / 8).contiguous(), "zeros")
-        apart = _length(there[:, :2] + sign * candidates)
+        apart = length_of(there[:, :2] + sign * candidates)
         likeness = torch.exp(-apart / SAME_MOTION_PX)
         planes += [there[:, 2:] * (1 - likeness), there[:, 2:] * likeness]
     return torch.cat(planes, 1)
@@ -420,7 +424,7 @@ def seen_halfway(
     return warp(first, -half, padding), warp(second, half, padding)
 
 
-def _length(motion: Tensor) -> Tensor:
+def length_of(motion: Tensor) -> Tensor:
     """Return ``[B, 1, H, W]``; on a CPU a norm over channels would be slower."""
     return torch.hypot(motion[:, :1], motion[:, 1:])
 
@@ -444,7 +448,7 @@ def _best_of_others(badness: Tensor) -> Tensor:
     )
 
 
-def _compared_around(first: Tensor, second: Tensor, motion: Tensor, reach: int) -> Tensor:
+def compared_around(first: Tensor, second: Tensor, motion: Tensor, reach: int) -> Tensor:
     """Return how well features agree if half the motion were some cells longer either way."""
     seen0, seen1 = (
         F.pad(seen, (reach,) * 4).contiguous() for seen in seen_halfway(first, second, motion)

@@ -90,10 +90,10 @@ def check_weights(name: str, folder: Path | None = None, *, advice: str) -> None
 def _checked(name: str, folder: Path | None, advice: str) -> tuple[WeightCard, Path, bytes]:
     card = read_weight_card(name, folder, advice=advice)
     path = (folder or shipped_folder()) / f"{name}.safetensors"
-    return card, path, read_released(path, card.sha256, advice)
+    return card, path, _released(path, card.sha256, advice)
 
 
-def read_released(path: Path, sha256: str, advice: str) -> bytes:
+def _released(path: Path, sha256: str, advice: str) -> bytes:
     """Return the content of a file of weights.
 
     Args:

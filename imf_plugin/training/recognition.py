@@ -13,13 +13,10 @@ from pathlib import Path
 import cv2
 import torch
 
-from imf_plugin.models.imf_vfi.recogniser import NAME
 from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
-from imf_plugin.models.weight_files import write_weights
-from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
 from imf_plugin.training.recognition_losses import RecognitionWeights, recognition_loss
-from imf_plugin.training.run_state import RunState, Schedule, below
+from imf_plugin.training.run_state import RunState, Schedule
 from imf_plugin.training.timed_run import TimedRun
 
 log = logging.getLogger(__name__)
@@ -66,36 +63,18 @@ class RecognitionTrainer(TimedRun):
         return rows
 
 
-def export_recognition(checkpoint: Path, output: Path, details: dict[str, str]) -> Path:
-    """Write the averaged weights of a checkpoint and their card; return the file of the weights.
-
-    Raises:
-        ModelError: If there is no checkpoint.
-    """
-    tensors, facts = load_checkpoint(checkpoint)
-    rows = {**history(facts), **details}
-    return write_weights(output, NAME, {}, below(tensors, "ema."), rows)
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True, help="written by training.prepare")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--export", type=Path, metavar="DIR", help="write the weights there")
-    parser.add_argument("--detail", action="append", default=[], metavar="NAME=TEXT")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
     RecognitionTrainer(RecognitionRecipe(), arguments.cache, arguments.output).run(
         arguments.minutes
     )
-    if arguments.export:
-        details = dict(row.split("=", 1) for row in arguments.detail)
-        log.info(
-            "wrote %s", export_recognition(arguments.output / "last", arguments.export, details)
-        )
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from imf_kernels import warp
 from imf_plugin.models.imf_vfi.layers import doubled
-from imf_plugin.models.imf_vfi.recogniser import load_recogniser
+from imf_plugin.models.imf_vfi.recogniser import NAME, load_recogniser
 from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
 from imf_plugin.models.imf_vfi.refinement import Refined, RefinementNetwork
-from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.models.weight_files import write_weights
+from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.losses import log_square
 from imf_plugin.training.recognition_data import FILM_TRUST
 from imf_plugin.training.recognition_losses import LEAST_RIGHT, motion_error
@@ -155,10 +156,27 @@ def choice_error(found: Refined, truth: Tensor, known: Tensor) -> Tensor:
     return total
 
 
+def export_far_motion(
+    recognition: Path, refinement: Path, output: Path, details: dict[str, str]
+) -> Path:
+    """Write the averaged weights of two checkpoints, and their card; return the weights' file.
+
+    Raises:
+        ModelError: If there is no such checkpoint.
+    """
+    tensors: dict[str, Tensor] = {}
+    rows = dict(details)
+    for part, checkpoint in (("recognition", recognition), ("refinement", refinement)):
+        kept, facts = load_checkpoint(checkpoint)
+        tensors |= {f"{part}.{key}": value for key, value in below(kept, "ema.").items()}
+        rows |= {f"{part}, {name}": text for name, text in history(facts).items()}
+    return write_weights(output, NAME, {}, tensors, rows)
+
+
 def _recognition(checkpoint: Path | None) -> RecognitionNetwork:
     """Return the recognition of a checkpoint; without one, that which ships."""
     if checkpoint is None:
-        return load_recogniser(torch.device("cpu")).network
+        return load_recogniser(torch.device("cpu")).network.recognition
     network = RecognitionNetwork()
     network.load_state_dict(below(load_checkpoint(checkpoint)[0], "ema."))
     return network.eval()
@@ -172,6 +190,10 @@ def main() -> None:
     parser.add_argument("--recognition", type=Path, metavar="CHECKPOINT")
     parser.add_argument("--output", type=Path, help="folder of the run")
     parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="write both networks' weights there"
+    )
+    parser.add_argument("--detail", action="append", default=[], metavar="NAME=TEXT")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(1)
@@ -180,6 +202,12 @@ def main() -> None:
     if arguments.output is not None:
         trainer = RefinementTrainer(RefinementRecipe(), arguments.cache, arguments.output)
         trainer.run(arguments.minutes)
+    if arguments.export:
+        if arguments.recognition is None or arguments.output is None:
+            parser.error("--export needs --recognition and --output")
+        details = dict(row.split("=", 1) for row in arguments.detail)
+        parts = arguments.recognition, arguments.output / "last"
+        log.info("wrote %s", export_far_motion(*parts, arguments.export, details))
 
 
 if __name__ == "__main__":

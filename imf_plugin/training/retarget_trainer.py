@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,15 +13,13 @@ from imf_plugin.models.imf.compact import CompactDecoded, CompactImf, shown
 from imf_plugin.models.imf.config import COMPACT, CompactConfig
 from imf_plugin.training import losses
 from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.clock import TrainingClock
 from imf_plugin.training.retarget_adversary import Adversary
 from imf_plugin.training.retarget_data import RetargetBatch, RetargetDataOptions, RetargetSamples
 from imf_plugin.training.retarget_validation import RetargetScores, score_held_out
 from imf_plugin.training.run_state import RunState, Schedule
 
 log = logging.getLogger(__name__)
-
-LONGEST_STEP_SECONDS = 30.0
-"""A step that took longer was stopped in between; only so much is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,27 +94,21 @@ class RetargetTrainer:
             self.resume(self.options.output / "last")
         samples = RetargetSamples(self.options.cache, self.recipe.data)
         state = self.state
-        began = state.trained_seconds
-        saved = validated = noted = state.trained_seconds
+        clock = TrainingClock()
         figures: list[Tensor] = []
-        last = time.monotonic()
         while True:
             figures.append(self.train_step(self._batch(samples)))
-            now = time.monotonic()
-            state.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
-            trained, last = state.trained_seconds, now
+            state.trained_seconds += clock.tick()
             if state.step % self.options.log_every_steps == 0:
-                self._note(figures, trained - noted)
-                figures, noted = [], trained
+                self._note(figures, clock.seconds_since("noted"))
+                figures = []
             done = state.step >= self.recipe.total_steps
-            done = done or trained - began >= 60 * self.options.minutes
-            if done or trained - saved >= 60 * self.options.save_every_minutes:
+            done = done or clock.total_seconds >= 60 * self.options.minutes
+            if done or clock.is_due("saved", 60 * self.options.save_every_minutes):
                 self.save("last")
-                saved = trained
-            if done or trained - validated >= 60 * self.options.validate_every_minutes:
+            if done or clock.is_due("validated", 60 * self.options.validate_every_minutes):
                 self.validate()
-                validated = trained
-                last = time.monotonic()
+            clock.skip()
             if done:
                 break
 

@@ -2,16 +2,13 @@
 
 import json
 import logging
-import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from imf_plugin.training.clock import TrainingClock
 from imf_plugin.training.run_state import RunState
 
 log = logging.getLogger(__name__)
-
-LONGEST_STEP_SECONDS = 30.0
-"""A step that took longer was stopped in between; only so much is counted."""
 
 
 class TimedRun(ABC):
@@ -32,21 +29,18 @@ class TimedRun(ABC):
         self, minutes: float, *, save_every_minutes: float = 3.0, log_every_steps: int = 50
     ) -> None:
         """Train until the time or the steps are used up."""
-        began = saved = self.state.trained_seconds
+        clock = TrainingClock()
         rows: list[dict[str, float]] = []
-        last = time.monotonic()
         while self.state.step < self.state.schedule.total_steps:
             rows += self.train_step()
-            now = time.monotonic()
-            self.state.trained_seconds += min(now - last, LONGEST_STEP_SECONDS)
-            last = now
+            self.state.trained_seconds += clock.tick()
             if self.state.step % log_every_steps == 0:
                 self._note(rows)
                 rows = []
-            if self.state.trained_seconds - saved >= 60 * save_every_minutes:
+            if clock.is_due("saved", 60 * save_every_minutes):
                 self.save()
-                saved = self.state.trained_seconds
-            if self.state.trained_seconds - began >= 60 * minutes:
+            clock.skip()
+            if clock.total_seconds >= 60 * minutes:
                 break
         self.save()
 

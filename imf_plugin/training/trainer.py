@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.weights import load_network
 from imf_plugin.training import losses
 from imf_plugin.training.checkpoint import load_checkpoint
+from imf_plugin.training.clock import TrainingClock
 from imf_plugin.training.data import Batch, TrainingSamples, collate
 from imf_plugin.training.forward import decoded
 from imf_plugin.training.recipes import Recipe
@@ -75,7 +75,7 @@ class Trainer:
         if (self.options.output / "last" / "facts.json").exists():
             self.resume(self.options.output / "last")
         samples = TrainingSamples(self.options.cache, self.recipe.data)
-        clock = _Clock()
+        clock = TrainingClock()
         losses_since: list[Tensor] = []
         for batch in self._batches(samples):
             losses_since.append(self.train_step(batch))
@@ -222,39 +222,3 @@ class Trainer:
         entry = {"step": self.state.step, "minutes": minutes, **row}
         with (self.options.output / "log.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
-
-
-class _Clock:
-    """Seconds of training: without validation, and without the times the process was stopped."""
-
-    LONGEST_STEP_SECONDS = 30.0
-
-    def __init__(self) -> None:
-        self.total_seconds = 0.0
-        self._last = time.monotonic()
-        self._marks: dict[str, float] = {}
-
-    def tick(self) -> float:
-        """Count what has passed since the last tick and return it."""
-        now = time.monotonic()
-        passed = min(now - self._last, self.LONGEST_STEP_SECONDS)
-        self._last = now
-        self.total_seconds += passed
-        return passed
-
-    def skip(self) -> None:
-        """Leave out what has passed since the last tick."""
-        self._last = time.monotonic()
-
-    def seconds_since(self, mark: str) -> float:
-        """Return the seconds since this was last asked for the mark."""
-        passed = self.total_seconds - self._marks.get(mark, 0.0)
-        self._marks[mark] = self.total_seconds
-        return passed
-
-    def is_due(self, mark: str, seconds: float) -> bool:
-        """Return whether so many seconds have passed since this last said so for the mark."""
-        due = self.total_seconds - self._marks.get(mark, 0.0) >= seconds
-        if due:
-            self._marks[mark] = self.total_seconds
-        return due

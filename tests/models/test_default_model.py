@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from imf_plugin.errors import ModelError
-from imf_plugin.models import registry
-from imf_plugin.models.imf_vfi import weights
+from imf_plugin.models import registry, weight_files
 from imf_plugin.models.weight_files import shipped_folder
 
 
@@ -53,7 +52,7 @@ def test_without_usable_weights_flow_takes_over_and_says_so(
         spoilt.write_bytes(content)
     else:
         spoilt.unlink()
-    monkeypatch.setattr(weights, "shipped_folder", lambda: tmp_path)
+    monkeypatch.setattr(weight_files, "shipped_folder", lambda: tmp_path)
     with caplog.at_level(logging.WARNING):
         assert registry.resolve_name("auto") == "flow"
     assert "going on with flow" in caplog.text

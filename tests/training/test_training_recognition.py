@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 
 from imf_plugin.errors import MediaError
 from imf_plugin.models.flow.opinions import OPINIONS
-from imf_plugin.models.imf_vfi.recogniser import NAME
-from imf_plugin.models.imf_vfi.recognition import EVIDENCE, Recognised, RecognitionNetwork
-from imf_plugin.models.weight_files import fill, read_weights
+from imf_plugin.models.imf_vfi.recognition import EVIDENCE, Recognised
 from imf_plugin.training.prepare import PrepareOptions, prepare
 from imf_plugin.training.recognition import (
     RecognitionRecipe,
     RecognitionTrainer,
-    export_recognition,
 )
 from imf_plugin.training.recognition_data import RecognitionDataOptions, RecognitionSamples
 from imf_plugin.training.recognition_losses import likeness_error, match_error, motion_error
@@ -160,11 +157,6 @@ def test_an_interrupted_run_ends_like_an_unbroken_one(cache: Path, tmp_path: Pat
     assert rest.state.step == 4
     for name, value in whole.state.ema.items():
         torch.testing.assert_close(rest.state.ema[name], value, atol=1e-5, rtol=1e-4)
-    weights = export_recognition(tmp_path / "whole" / "last", tmp_path, {"data": "scenes"})
-    tensors, card = read_weights(NAME, tmp_path)
-    network = RecognitionNetwork()
-    fill(network, tensors, weights.name)
-    assert card.details["data"] == "scenes"
 
 
 def test_training_on_one_sample_lowers_its_loss(cache: Path, tmp_path: Path) -> None:

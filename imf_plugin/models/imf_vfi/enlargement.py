@@ -66,7 +66,8 @@ def enlarged(
 def sided(weights: Tensor, side: Tensor) -> Tensor:
     """Return weights of candidates that heed which keyframe shows what stands at each pixel.
 
-    Where that is known, a keyframe that was not warped has nothing to say.
+    The more is known of it, the less counts what the network says: all opinions are then as good,
+    and a keyframe that was not warped has nothing to say.
 
     Args:
         weights: See `untrained_weights`, ``[B, 2 + 2 * opinions, H, W]``.
@@ -74,14 +75,14 @@ def sided(weights: Tensor, side: Tensor) -> Tensor:
             ``[B, 1, H, W]``.
     """
     odds, unknown = side.exp(), (-side.abs()).exp()
+    pairs = (0, *range(4, weights.shape[1], 2))
     # A network's weights go a thousandth below 0, where a share of them would mean nothing.
-    weights = weights.clamp_min(0)
-    changed = weights.clone()
-    changed[:, 2:4] *= unknown
-    for place in (0, *range(4, weights.shape[1], 2)):
-        first, second = weights[:, place : place + 1], weights[:, place + 1 : place + 2]
-        total = first + second
+    changed = unknown * weights.clamp_min(0)
+    for place in pairs:
+        first, second = (
+            changed[:, n : n + 1] + (1 - unknown) / (2 * len(pairs)) for n in (place, place + 1)
+        )
         share = second * odds / (first + second * odds).clamp_min(1e-9)
-        changed[:, place : place + 1] = total * (1 - share)
-        changed[:, place + 1 : place + 2] = total * share
+        changed[:, place : place + 1] = (first + second) * (1 - share)
+        changed[:, place + 1 : place + 2] = (first + second) * share
     return changed / changed.sum(1, keepdim=True).clamp_min(1e-6)

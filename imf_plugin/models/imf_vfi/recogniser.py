@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from imf_plugin.models.flow.estimation import GreyPicture, shrink
 from imf_plugin.models.flow.layers import (
@@ -19,10 +19,10 @@ from imf_plugin.models.flow.layers import (
 )
 from imf_plugin.models.imf_vfi.recognition import (
     SIDE_MULTIPLE,
-    Described,
     Recognised,
     RecognitionNetwork,
 )
+from imf_plugin.models.imf_vfi.refinement import Refined, RefinementNetwork, drafted
 from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, fill, read_weights
 from imf_plugin.motion.flow import FloatArray, FlowArray
 
@@ -35,14 +35,18 @@ WORKING_PIXELS = 640 * 360
 LEAST_SIDE_PX = 64
 """Smaller pictures are left alone."""
 
-LOST_SHARE = 0.15
+LOST_SHARE = 0.08
 """With less of the picture lost, nothing is looked for: everyday motion gains nothing."""
 
-DOUBT_LEVEL = 6.0
+DOUBT_LEVEL = 7.0
 """Mismatch in 8-bit levels up to which the dense search is left alone; at twice that, not."""
 
-SURE = 0.95
+SURE = 0.9
 """Chance of a motion at which an opinion that fails where another does not is put right."""
+
+HEED = 0.75
+"""What is said of who shows a place was learnt with two frames to choose from; beside what the
+network says of three opinions it counts for so much."""
 
 STRIDE = 4
 
@@ -58,10 +62,34 @@ class Opinions:
     more the second is to count than the first. None where nobody looked."""
 
 
+class FarMotionNetwork(nn.Module):
+    """Recognises motion, then refines what it recognised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recognition = RecognitionNetwork()
+        self.refinement = RefinementNetwork()
+
+    def forward(
+        self, first: Tensor, second: Tensor, opinions: Tensor, layers: Tensor
+    ) -> tuple[Recognised, Refined]:
+        """Find the motion between two pictures.
+
+        Args:
+            first: The first picture, ``[1, 3, H, W]``, 0..1; sides are multiples of 16.
+            second: The second.
+            opinions: See `RecognitionNetwork.forward`.
+            layers: Likewise.
+        """
+        described = (self.recognition.describe(picture) for picture in (first, second))
+        found = self.recognition(*described, opinions, layers)
+        return found, self.refinement(first, second, drafted(found, len(opinions)))
+
+
 class Recogniser:
     """Corrects what a dense search found between two pictures."""
 
-    def __init__(self, network: RecognitionNetwork, device: torch.device) -> None:
+    def __init__(self, network: FarMotionNetwork, device: torch.device) -> None:
         self.device = device
         self.network = network.to(device).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,22 +124,22 @@ class Recogniser:
         if lost_share(dense) < LOST_SHARE:
             return Opinions(flows=opinions)
         layers = layer_motions(grey0, grey1, dense)
-        first, second = (self._described(frame, size) for frame in frames)
-        found = self.network(
-            first, second, self._quartered(flows, size), self._quartered(layers, size)
+        found, refined = self.network(
+            *(self._shrunk(frame, size) for frame in frames),
+            self._quartered(flows, size),
+            self._quartered(layers, size),
         )
         failures = [failure(grey0, grey1, *each) for each in zip(flows, mismatches, strict=True)]
         return Opinions(
-            flows=_corrected(opinions, found, failures, behind=len(layers) > 0),
-            side=_grown(found.side[0], (width, height)),
+            flows=_corrected(opinions, found, refined, failures, behind=len(layers) > 0),
+            side=HEED * _grown(refined.sides[-1][0], (width, height)),
         )
 
-    def _described(self, frame: Tensor, size: tuple[int, int]) -> Described:
+    def _shrunk(self, frame: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return a picture ``[3, H, W]`` in the working size, ``[1, 3, h, w]``."""
         planes = frame[None, :3].to(self.device, torch.float32)
         planes = planes.contiguous(memory_format=torch.channels_last)
-        small = F.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
-        described: Described = self.network.describe(small)
-        return described
+        return F.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
 
     def _quartered(self, flows: list[FlowArray], size: tuple[int, int]) -> Tensor:
         """Return flows of the working size at stride 4, ``[n, 2, H/4, W/4]`` pixels."""
@@ -128,7 +156,7 @@ def load_recogniser(device: torch.device) -> Recogniser:
         ModelError: If they are missing or unusable.
     """
     tensors, _ = read_weights(NAME, advice=INTERPOLATION_ADVICE)
-    network = RecognitionNetwork()
+    network = FarMotionNetwork()
     fill(network, tensors, NAME, advice=INTERPOLATION_ADVICE)
     return Recogniser(network, device)
 
@@ -143,13 +171,19 @@ def working_size(height: int, width: int) -> tuple[int, int] | None:
 
 
 def _corrected(
-    opinions: list[FlowArray], found: Recognised, failures: list[Failure], *, behind: bool
+    opinions: list[FlowArray],
+    found: Recognised,
+    refined: Refined,
+    failures: list[Failure],
+    *,
+    behind: bool,
 ) -> list[FlowArray]:
     """Return the opinions with what was recognised in the place of what they have lost.
 
     Args:
         opinions: ``[H, W, 2]`` each.
         found: In the working size.
+        refined: Of it.
         failures: Of the opinions in that size.
         behind: Whether the first motion that is neither an opinion nor a match is the ground's.
     """
@@ -157,16 +191,14 @@ def _corrected(
     rows, columns = failures[0].halfway.shape
     small, whole = (columns, rows), (opinions[0].shape[1], opinions[0].shape[0])
     ratio = np.array([small[0] / whole[0], small[1] / whole[1]], np.float32)
-    # Of the dense search's motions each keeps its own detail; the rest is one motion for all.
+    motion = _grown(refined.motions[-1][0], small)
     trusted = found.mixture[:count]
     belief = 1 - trusted.sum(0)
-    other = found.motion[0] - (found.candidates[:count] * trusted).sum(0)
-    motion = _grown(other / belief.clamp_min(1e-4), small)
     # Surfaces come in the order of their landmarks: the first is the ground.
     ground = _grown(found.mixture[count + 2] if behind else torch.zeros_like(belief), small)
     recognised = cv2.resize(motion, whole) / ratio
-    doubt = _share_of(doubts(failures, motion, ground)) * _grown(belief, small)
-    flows = _replaced(opinions, recognised, np.asarray(cv2.resize(doubt, whole), np.float32))
+    lost = _share_of(doubts(failures, motion, ground)) * _grown(belief, small)
+    flows = _replaced(opinions, recognised, np.asarray(cv2.resize(lost, whole), np.float32))
     # Where one motion is surely right, every opinion that fails there is to follow it.
     chances = _grown(torch.cat([trusted[:, 0], found.mixture[count:].amax(0)]), whole)
     likeliest = np.choose(chances.argmax(-1)[..., None], [*opinions, recognised])
@@ -182,7 +214,7 @@ def _corrected(
 
 def _share_of(doubt: FloatArray) -> FloatArray:
     """Return how far a flow with such `doubts` is to be given up, 0..1."""
-    return np.clip(doubt / DOUBT_LEVEL - 1, 0, 1)
+    return np.asarray(np.clip(doubt / DOUBT_LEVEL - 1, 0, 1), np.float32)
 
 
 def _replaced(opinions: list[FlowArray], motion: FlowArray, belief: FloatArray) -> list[FlowArray]:

@@ -127,7 +127,7 @@ class RefinementNetwork(nn.Module):
             draft: What was recognised between them.
         """
         colours = halved(first), halved(second)
-        described = tuple(
+        described0, described1 = (
             F.normalize(self.encoder(2 * picture - 1).float(), dim=1) for picture in (first, second)
         )
         candidates = _candidates(doubled(draft.motion), doubled(draft.rival))
@@ -140,7 +140,7 @@ class RefinementNetwork(nn.Module):
         motions, sides = [motion], [side]
         for _ in range(STEPS):
             motion, side = motion.detach(), side.detach()
-            around = compared_around(*described, motion / 2, LOOK_AROUND)
+            around = compared_around(described0, described1, motion / 2, LOOK_AROUND)
             facts = torch.cat([seen, around, _agreement_of(*colours, motion), side / 8], 1)
             said = self.correction(self.step(facts))
             motion = motion + MOST_CORRECTION_PX * torch.tanh(said[:, :2])
@@ -204,10 +204,10 @@ def _evidence(first: Tensor, second: Tensor, candidates: Tensor) -> Tensor:
     """
     B, N, _, height, width = candidates.shape
     flat = candidates.flatten(0, 1)
-    pictures = (
+    many0, many1 = (
         picture[:, None].expand(-1, N, -1, -1, -1).flatten(0, 1) for picture in (first, second)
     )
-    seen0, seen1 = seen_halfway(*pictures, flat / 2)
+    seen0, seen1 = seen_halfway(many0, many1, flat / 2)
     difference = (seen0 - seen1).abs().mean(1, keepdim=True)
     around = F.avg_pool2d(difference, 5, 1, 2, count_include_pad=False)
     planes = [plane.view(B, N, height, width) for plane in (difference, around)]

@@ -1,21 +1,23 @@
-"""Weights on disk: one safetensors file per model, and a card beside it that says what it is.
+"""The weights of `imf_plugin.models.imf_vfi.network`, and the cards beside them.
 
-The card ``NAME.json`` holds the network's configuration, the digest of the weights and what
-`imf models info` shows: training data and its licences, steps, hours, hardware, scores.
+See `imf_plugin.models.weight_files` for how both are written.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from imf_plugin.errors import ModelError
+from imf_plugin.models import weight_files
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
 from imf_plugin.models.weight_files import (
     INTERPOLATION_ADVICE,
-    read_released,
+    WeightCard,
+    fill,
+    read_weight_card,
+    read_weights,
     shipped_folder,
     write_weights,
 )
@@ -38,20 +40,19 @@ def read_card(name: str, folder: Path | None = None) -> Card:
     Raises:
         ModelError: If it is missing or not a card.
     """
-    path = (folder or shipped_folder()) / f"{name}.json"
+    return _card(read_weight_card(name, folder, advice=INTERPOLATION_ADVICE), name, folder)
+
+
+def _card(card: WeightCard, name: str, folder: Path | None) -> Card:
     try:
-        content = json.loads(path.read_text())
-        return Card(
-            config=ImfVfiConfig.from_dict(content["config"]),
-            sha256=content["sha256"],
-            parameters=int(content["parameters"]),
-            details=dict(content["details"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        config = ImfVfiConfig.from_dict(card.config)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        path = (folder or shipped_folder()) / f"{name}.json"
         raise ModelError(
             f"the description of the model's weights, {path}, is missing or damaged: "
             f"{INTERPOLATION_ADVICE}"
         ) from error
+    return Card(config=config, sha256=card.sha256, parameters=card.parameters, details=card.details)
 
 
 def load_network(name: str, folder: Path | None = None) -> tuple[ImfVfiNetwork, Card]:
@@ -60,17 +61,10 @@ def load_network(name: str, folder: Path | None = None) -> tuple[ImfVfiNetwork, 
     Raises:
         ModelError: If the weights are missing, damaged or not those of the card.
     """
-    import safetensors.torch
-
-    card, path, content = _read(name, folder)
+    tensors, rows = read_weights(name, folder, advice=INTERPOLATION_ADVICE)
+    card = _card(rows, name, folder)
     network = ImfVfiNetwork(card.config)
-    try:
-        tensors = {key: value.float() for key, value in safetensors.torch.load(content).items()}
-        network.load_state_dict(tensors)
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError(
-            f"the weights {path} do not fit this version: {INTERPOLATION_ADVICE}"
-        ) from error
+    fill(network, tensors, name, advice=INTERPOLATION_ADVICE)
     return network.eval(), card
 
 
@@ -80,13 +74,8 @@ def check_weights(name: str, folder: Path | None = None) -> None:
     Raises:
         ModelError: If they are not.
     """
-    _read(name, folder)
-
-
-def _read(name: str, folder: Path | None) -> tuple[Card, Path, bytes]:
-    card = read_card(name, folder)
-    path = (folder or shipped_folder()) / f"{name}.safetensors"
-    return card, path, read_released(path, card.sha256, INTERPOLATION_ADVICE)
+    read_card(name, folder)
+    weight_files.check_weights(name, folder, advice=INTERPOLATION_ADVICE)
 
 
 def save_network(

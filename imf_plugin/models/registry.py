@@ -58,6 +58,9 @@ DEFAULT_MODEL = "imf-vfi-lite"
 FALLBACK_MODEL = "flow"
 """What ``auto`` means where the default's weights are missing or damaged."""
 
+FAMILY = "imf-vfi"
+"""Our own model, whatever its size."""
+
 ENVIRONMENT = "IMF_MODEL"
 """Environment variable that says what ``auto`` means on this machine."""
 
@@ -139,6 +142,7 @@ def is_weights_file(name: str) -> bool:
 def resolve_name(name: str) -> str:
     """Return the real name behind ``name``; ``auto`` stands for the default.
 
+    `FAMILY` stands for the size of our own model that suits the machine; so far there is one.
     The default is `DEFAULT_MODEL`, or what the environment variable ``IMF_MODEL`` names.
     The path of a ``.safetensors`` file, as `imf train interpolation` writes it, is a name too.
 
@@ -149,6 +153,8 @@ def resolve_name(name: str) -> str:
         name = os.environ.get(ENVIRONMENT, "auto")
     if name == "auto":
         return _default_model()
+    if name == FAMILY:
+        return DEFAULT_MODEL
     if is_weights_file(name):
         if not Path(name).is_file():
             raise ModelError(f"there are no weights in {name}; 'imf train' writes them")

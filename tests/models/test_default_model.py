@@ -25,6 +25,11 @@ def test_the_default_is_the_trained_model() -> None:
     assert registry.describe_model("auto").parameters > 100_000
 
 
+def test_the_name_without_a_size_means_the_one_that_there_is() -> None:
+    assert registry.resolve_name("imf-vfi") == "imf-vfi-lite"
+    assert registry.describe_model("imf-vfi").name == "imf-vfi-lite"
+
+
 def test_the_environment_may_choose_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMF_MODEL", "flow")
     assert registry.resolve_name("auto") == "flow"

@@ -82,6 +82,20 @@ def test_what_crosses_the_picture_is_recognised_and_the_ground_stays(
         assert np.abs(after[:30]).mean() < 0.5
 
 
+def test_opinions_that_fail_follow_one_that_is_surely_right(recogniser: Recogniser) -> None:
+    before, after = crossing()
+    greys = (grey_of(before), grey_of(after))
+    still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    right = still.copy()
+    right[60:180, 85:235] = (DISTANCE, 0)
+    frames = (planes_of(before), planes_of(after))
+    found = recogniser.corrected(frames, greys, [still, right, still])
+    there = (slice(80, 160), slice(105, 215))
+    for flow in found.flows:
+        assert np.abs(flow[there] - (DISTANCE, 0)).mean() < 3
+        assert np.abs(flow[:30]).mean() < 0.5
+
+
 def test_where_hardly_anything_is_lost_nothing_changes(recogniser: Recogniser) -> None:
     before = blots(4)
     after = np.roll(before, 3, axis=1)

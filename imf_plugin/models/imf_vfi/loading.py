@@ -83,7 +83,7 @@ def _descriptor(name: str, card: Card) -> ModelDescriptor:
         other = read_weight_card(RECOGNITION, advice=INTERPOLATION_ADVICE)
         parameters, revision = parameters + other.parameters, f"{revision}-{other.sha256[:6]}"
         rows = {**other.details, "SHA-256 of the weights": other.sha256}
-        details |= {f"recognition, {name}": text for name, text in rows.items()}
+        details |= {f"far motion, {name}": text for name, text in rows.items()}
     return ModelDescriptor(
         name=name,
         summary="Trained here: motion tokens between keyframes"

@@ -9,6 +9,7 @@ from imf_plugin.models.base import ModelDescriptor
 from imf_plugin.models.registry import (
     DEFAULT_MODEL,
     DEFAULT_RETARGETER,
+    FAMILY,
     describe_model,
     describe_retargeter,
     is_weights_file,
@@ -84,7 +85,7 @@ def _described(name: str) -> tuple[ModelDescriptor, bool]:
     """Return what a model is, and whether it moves pictures."""
     if name in retargeter_names():
         return describe_retargeter(name), True
-    if name == "auto" or name in model_names():
+    if name in ("auto", FAMILY) or name in model_names():
         return describe_model(name), False
     if not is_weights_file(name):
         known = ", ".join([*model_names(), *retargeter_names()])

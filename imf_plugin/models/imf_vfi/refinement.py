@@ -41,7 +41,7 @@ LOOK_AROUND = 2
 """Cells of stride 2, of half the motion, that a correction looks around."""
 
 STEPS = 2
-"""Corrections, one after another."""
+"""Corrections, one after another, in training."""
 
 MOST_CORRECTION_PX = 4.0
 """In one step."""
@@ -118,13 +118,14 @@ class RefinementNetwork(nn.Module):
         self.step = nn.Sequential(ConvUnit(_STEP, half), ResidualStack(half, 2))
         self.correction = zero_head(half, 3)
 
-    def forward(self, first: Tensor, second: Tensor, draft: Draft) -> Refined:
+    def forward(self, first: Tensor, second: Tensor, draft: Draft, steps: int = STEPS) -> Refined:
         """Refine a draft.
 
         Args:
             first: The first pictures, ``[B, 3, H, W]``, 0..1; sides are multiples of 16.
             second: The second ones.
             draft: What was recognised between them.
+            steps: How often it is corrected.
         """
         colours = halved(first), halved(second)
         described0, described1 = (
@@ -138,7 +139,7 @@ class RefinementNetwork(nn.Module):
         shares = logits.softmax(1)[:, :, None]
         motion, side = (candidates * shares).sum(1), doubled(draft.side)
         motions, sides = [motion], [side]
-        for _ in range(STEPS):
+        for _ in range(steps):
             motion, side = motion.detach(), side.detach()
             around = compared_around(described0, described1, motion / 2, LOOK_AROUND)
             facts = torch.cat([seen, around, _agreement_of(*colours, motion), side / 8], 1)

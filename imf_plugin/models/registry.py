@@ -167,14 +167,10 @@ def resolve_name(name: str) -> str:
 
 @functools.cache
 def _default_model() -> str:
-    from imf_plugin.models.imf_vfi.recogniser import NAME
-    from imf_plugin.models.imf_vfi.weights import check_weights
-    from imf_plugin.models.weight_files import INTERPOLATION_ADVICE
-    from imf_plugin.models.weight_files import check_weights as check_other_weights
+    from imf_plugin.models.imf_vfi.loading import check
 
     try:
-        check_weights(DEFAULT_MODEL)
-        check_other_weights(NAME, advice=INTERPOLATION_ADVICE)
+        check(DEFAULT_MODEL)
     except ModelError as error:
         _LOG.warning("%s; going on with %s", error, FALLBACK_MODEL)
         return FALLBACK_MODEL

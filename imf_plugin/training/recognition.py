@@ -19,8 +19,6 @@ from imf_plugin.training.recognition_losses import RecognitionWeights, recogniti
 from imf_plugin.training.run_state import RunState, Schedule
 from imf_plugin.training.timed_run import TimedRun
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RecognitionRecipe:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from imf_plugin.models.imf_vfi.layers import doubled, halved
 from imf_plugin.models.imf_vfi.recognition import (
-    Described,
     Recognised,
     RecognitionNetwork,
     seen_halfway,
@@ -52,11 +51,7 @@ def recognition_loss(
     network: RecognitionNetwork, sample: RecognitionSample, weights: RecognitionWeights
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of one sample, and figures of it for people."""
-    described = vars(network.describe(sample.frames[[0, 2]]))
-    first, second = (
-        Described(**{name: planes[number : number + 1] for name, planes in described.items()})
-        for number in (0, 1)
-    )
+    first, second = network.describe(sample.frames[[0, 2]]).each()
     opinions = halved(sample.opinions)
     found: Recognised = network(first, second, opinions, sample.layers)
     matching = (
@@ -68,7 +63,7 @@ def recognition_loss(
     if sample.is_film:
         choice = likeness_error(found, sample.frames)
     else:
-        choice = choice_error(found, truth, known)
+        choice = choice_error(found.candidates[None], found.shares[None], truth, known, RIGHT_PX)
     motion = motion_error(found.motion, truth, known)
     frame, even = frame_errors(sample.frames, found)
     loss = (
@@ -90,16 +85,20 @@ def recognition_loss(
     return loss, figures
 
 
-def choice_error(found: Recognised, truth: Tensor, known: Tensor) -> Tensor:
+def choice_error(
+    candidates: Tensor, shares: Tensor, truth: Tensor, known: Tensor, right_px: float
+) -> Tensor:
     """Return how unlikely the choice is to be right, the mean over what is known.
 
     Args:
-        found: With chances of every candidate.
-        truth: ``[1, 2, H/4, W/4]`` pixels.
-        known: How much each place counts, ``[1, 1, H/4, W/4]``.
+        candidates: Motions to choose from, ``[B, N, 2, H, W]`` pixels; nothing is learnt of them.
+        shares: Chance of every candidate, ``[B, N, 1, H, W]``.
+        truth: ``[B, 2, H, W]`` pixels.
+        known: How much each place counts, ``[B, 1, H, W]``.
+        right_px: A candidate this far off the true motion is right to a third.
     """
-    off = (found.candidates - truth).norm(dim=1, keepdim=True)
-    right = (found.shares * torch.exp(-off / RIGHT_PX)).sum(0, keepdim=True)
+    off = (candidates.detach() - truth[:, None]).norm(dim=2, keepdim=True)
+    right = (shares * torch.exp(-off / right_px)).sum(1)
     total: Tensor = -(torch.log(right + LEAST_RIGHT) * known).sum() / known.sum().clamp_min(1)
     return total
 

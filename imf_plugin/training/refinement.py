@@ -18,16 +18,15 @@ import cv2
 import torch
 from torch import Tensor
 
-from imf_kernels import warp
 from imf_plugin.models.imf_vfi.layers import doubled
 from imf_plugin.models.imf_vfi.recogniser import NAME, load_recogniser
-from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
+from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork, seen_halfway
 from imf_plugin.models.imf_vfi.refinement import Refined, RefinementNetwork
 from imf_plugin.models.weight_files import write_weights
 from imf_plugin.training.checkpoint import history, load_checkpoint
 from imf_plugin.training.losses import log_square
 from imf_plugin.training.recognition_data import FILM_TRUST
-from imf_plugin.training.recognition_losses import LEAST_RIGHT, motion_error
+from imf_plugin.training.recognition_losses import choice_error, motion_error
 from imf_plugin.training.refinement_data import (
     RefinementDataOptions,
     RefinementSample,
@@ -99,10 +98,11 @@ def refinement_loss(
     network: RefinementNetwork, samples: list[RefinementSample], weights: RefinementWeights
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of a batch, and figures of it for people."""
-    batch, draft = gathered(samples)
+    batch = gathered(samples)
+    draft = batch.draft
     first, truth, second = batch.frames.unbind(1)
     found: Refined = network(first, second, draft)
-    choice = choice_error(found, batch.middle, batch.known)
+    choice = choice_error(found.candidates, found.shares, batch.middle, batch.known, RIGHT_PX)
     motions = [motion_error(motion, batch.middle, batch.known) for motion in found.motions]
     frame = log_square(between(first, second, found.motions[-1], found.sides[-1]), truth)
     with_truth = between(first, second, batch.middle, found.sides[-1])
@@ -137,23 +137,8 @@ def between(first: Tensor, second: Tensor, motion: Tensor, side: Tensor) -> Tens
         motion: ``[B, 2, H/2, W/2]`` pixels.
         side: See `Recognised.side`, ``[B, 1, H/2, W/2]``.
     """
-    half = doubled(motion) / 2
-    seen0, seen1 = warp(first, (-half).contiguous()), warp(second, half.contiguous())
+    seen0, seen1 = seen_halfway(first, second, doubled(motion), "border")
     return torch.lerp(seen0, seen1, torch.sigmoid(doubled(side)))
-
-
-def choice_error(found: Refined, truth: Tensor, known: Tensor) -> Tensor:
-    """Return how unlikely the choice is to be right, the mean over what is known.
-
-    Args:
-        found: With chances of every candidate.
-        truth: ``[B, 2, H/2, W/2]`` pixels.
-        known: How much each place counts, ``[B, 1, H/2, W/2]``.
-    """
-    off = (found.candidates.detach() - truth[:, None]).norm(dim=2, keepdim=True)
-    right = (found.shares * torch.exp(-off / RIGHT_PX)).sum(1)
-    total: Tensor = -(torch.log(right + LEAST_RIGHT) * known).sum() / known.sum().clamp_min(1)
-    return total
 
 
 def export_far_motion(

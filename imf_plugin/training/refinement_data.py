@@ -11,7 +11,7 @@ Layout of one, in ``drafts`` beside the clips of the cache, a NumPy archive::
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from imf_plugin.errors import MediaError
 from imf_plugin.models.imf_vfi.layers import halved
-from imf_plugin.models.imf_vfi.recognition import Described, RecognitionNetwork
+from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
 from imf_plugin.models.imf_vfi.refinement import Draft, drafted
 from imf_plugin.training.augment import Random
 from imf_plugin.training.recognition_data import (
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 DRAWN = RecognitionDataOptions(film_share=0.35, whole_share=1.0, seed=1)
 """How pairs are drawn: scenes whole, as recognition looks at them in use."""
 
-DRAFT_PLANES = ("motion", "rival", "side", "found", "evidence")
+DRAFT_PLANES = tuple(field.name for field in fields(Draft))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class RefinementSample:
     """``[2, H/2, W/2]`` pixels."""
     known: Tensor
     """``[1, H/2, W/2]``."""
-    planes: dict[str, Tensor]
-    """Of the draft, ``[*, H/4, W/4]``."""
+    draft: Draft
+    """Without its first axis, ``[*, H/4, W/4]``."""
 
 
 def prepare_drafts(cache: Path, network: RecognitionNetwork, count: int, first: int = 0) -> None:
@@ -82,11 +82,7 @@ def prepare_drafts(cache: Path, network: RecognitionNetwork, count: int, first: 
 
 @torch.inference_mode()
 def _drawn(sample: RecognitionSample, network: RecognitionNetwork) -> dict[str, np.ndarray]:
-    described = vars(network.describe(sample.frames[[0, 2]]))
-    pair = (
-        Described(**{name: planes[side : side + 1] for name, planes in described.items()})
-        for side in (0, 1)
-    )
+    pair = network.describe(sample.frames[[0, 2]]).each()
     found = network(*pair, halved(sample.opinions), sample.layers)
     draft = vars(drafted(found, len(sample.opinions)))
     return {
@@ -123,7 +119,7 @@ class RefinementSamples:
             frames=tensors["frames"] / 255,
             middle=tensors["middle"],
             known=tensors["known"],
-            planes={name: tensors[name] for name in DRAFT_PLANES},
+            draft=Draft(**{name: tensors[name] for name in DRAFT_PLANES}),
         )
         return _changed(sample, random, self.options)
 
@@ -137,17 +133,15 @@ class RefinementSamples:
                     return {"frames": frames, **{k: archive[k] for k in archive if k != "frames"}}
 
 
-def gathered(samples: list[RefinementSample]) -> tuple[RefinementSample, Draft]:
-    """Return samples as one batch, and its draft."""
-    names = samples[0].planes
-    planes = {name: torch.stack([sample.planes[name] for sample in samples]) for name in names}
-    batch = RefinementSample(
+def gathered(samples: list[RefinementSample]) -> RefinementSample:
+    """Return samples as one batch."""
+    drafts = [vars(sample.draft) for sample in samples]
+    return RefinementSample(
         frames=torch.stack([sample.frames for sample in samples]),
         middle=torch.stack([sample.middle for sample in samples]),
         known=torch.stack([sample.known for sample in samples]),
-        planes=planes,
+        draft=Draft(**{name: torch.stack([row[name] for row in drafts]) for name in DRAFT_PLANES}),
     )
-    return batch, Draft(**planes)
 
 
 def _cut(
@@ -192,5 +186,5 @@ def _flipped(sample: RefinementSample, axis: int) -> RefinementSample:
         frames=sample.frames.flip(axis),
         middle=sample.middle.flip(axis) * signs,
         known=sample.known.flip(axis),
-        planes={name: flipped(name, planes) for name, planes in sample.planes.items()},
+        draft=Draft(**{name: flipped(name, plane) for name, plane in vars(sample.draft).items()}),
     )

@@ -1,5 +1,6 @@
 import math
 import shutil
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,12 +164,7 @@ def test_training_on_one_sample_lowers_its_loss(cache: Path, tmp_path: Path) -> 
     recipe = replace(SMALL, schedule=replace(SMALL.schedule, total_steps=1000))
     trainer = RecognitionTrainer(recipe, cache, tmp_path)
     sample = trainer.samples[0]
-
-    class Same:
-        def __getitem__(self, number: int) -> object:
-            return sample
-
-    trainer.samples = Same()  # type: ignore[assignment]
+    trainer.samples = defaultdict(lambda: sample)  # type: ignore[assignment]
     before = trainer.train_step()[0]
     for _ in range(25):
         after = trainer.train_step()[0]

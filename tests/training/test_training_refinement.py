@@ -1,6 +1,7 @@
 """Training the refinement of recognised motion."""
 
 import math
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,15 @@ import torch
 from imf_plugin.errors import MediaError
 from imf_plugin.models.imf_vfi.recogniser import NAME, FarMotionNetwork
 from imf_plugin.models.imf_vfi.recognition import RecognitionNetwork
-from imf_plugin.models.imf_vfi.refinement import Refined
 from imf_plugin.models.weight_files import fill, read_weights
 from imf_plugin.training.prepare import PrepareOptions, prepare
+from imf_plugin.training.recognition_losses import choice_error
 from imf_plugin.training.recognition_scenes import prepare_far_scenes
 from imf_plugin.training.refinement import (
+    RIGHT_PX,
     RefinementRecipe,
     RefinementTrainer,
     between,
-    choice_error,
     export_far_motion,
 )
 from imf_plugin.training.refinement_data import (
@@ -101,8 +102,7 @@ def test_the_choice_error_is_least_for_the_right_candidate() -> None:
     for chance in (0.99, 0.5, 0.01):
         shares = torch.tensor([chance, 1 - chance])[None, :, None, None, None]
         shares = shares.expand(1, 2, 1, 4, 4)
-        found = Refined(motions=[truth], sides=[known], candidates=candidates, shares=shares)
-        errors.append(float(choice_error(found, truth, known)))
+        errors.append(float(choice_error(candidates, shares, truth, known, RIGHT_PX)))
     assert errors == sorted(errors)
     assert errors[0] < 0.02
 
@@ -134,12 +134,7 @@ def test_training_on_one_batch_lowers_its_loss(cache: Path, tmp_path: Path) -> N
     recipe = replace(SMALL, schedule=replace(SMALL.schedule, total_steps=1000))
     trainer = RefinementTrainer(recipe, cache, tmp_path)
     sample = trainer.samples[3]
-
-    class Same:
-        def __getitem__(self, number: int) -> object:
-            return sample
-
-    trainer.samples = Same()  # type: ignore[assignment]
+    trainer.samples = defaultdict(lambda: sample)  # type: ignore[assignment]
     before = trainer.train_step()[0]
     for _ in range(25):
         after = trainer.train_step()[0]

@@ -188,10 +188,10 @@ def test_weights_of_another_network_are_no_beginning(cache: Path, tmp_path: Path
 
 
 def test_training_makes_frames_as_interpolators_do(cache: Path) -> None:
-    from imf_plugin.models.base import ModelDescriptor
     from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
     from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
     from imf_plugin.models.imf_vfi.recogniser import Opinions
+    from imf_plugin.models.registry import describe_model
     from imf_plugin.training.data import TrainingSamples, collate
     from imf_plugin.training.forward import decoded
 
@@ -201,16 +201,7 @@ def test_training_makes_frames_as_interpolators_do(cache: Path) -> None:
         torch.nn.init.normal_(level.head.weight, std=0.01)  # type: ignore[union-attr,arg-type]
     batch = collate([TrainingSamples(cache, RECIPE.data)[5]])
     batch = replace(batch, timesteps=torch.tensor([0.5]))
-    descriptor = ModelDescriptor(
-        name="test",
-        summary="",
-        source="",
-        parameters=0,
-        minimum_size_px=1,
-        tile_overlap_px=0,
-        bytes_per_pixel=0,
-    )
-    model = ImfVfiInterpolator(network, descriptor)
+    model = ImfVfiInterpolator(network, describe_model("imf-vfi-lite"))
     flows = [
         flow[0].permute(1, 2, 0).contiguous().numpy() for flow in torch.split(batch.motion, 2, 1)
     ]

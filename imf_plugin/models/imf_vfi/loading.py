@@ -11,7 +11,11 @@ from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
 from imf_plugin.models.imf_vfi.recogniser import NAME as RECOGNITION
 from imf_plugin.models.imf_vfi.recogniser import load_recogniser
 from imf_plugin.models.imf_vfi.weights import Card, load_network, read_card
-from imf_plugin.models.weight_files import INTERPOLATION_ADVICE, read_weight_card
+from imf_plugin.models.weight_files import (
+    INTERPOLATION_ADVICE,
+    check_weights,
+    read_weight_card,
+)
 
 SHARP = "imf-vfi-sharp"
 
@@ -55,6 +59,18 @@ def load_file(path: Path, device: str, precision: str) -> ImfVfiInterpolator:
     """
     network, card = load_network(path.stem, path.parent)
     return _interpolator(network, _descriptor(path.stem, card), device, precision)
+
+
+def check(name: str) -> None:
+    """Make sure that all weights of a shipped model are there and whole, without loading them.
+
+    Raises:
+        ModelError: If they are not.
+    """
+    card = read_card(name)
+    check_weights(name, advice=INTERPOLATION_ADVICE)
+    if _wants_recognition(card.config):
+        check_weights(RECOGNITION, advice=INTERPOLATION_ADVICE)
 
 
 def _interpolator(

@@ -81,6 +81,13 @@ class Described:
     colours: Tensor
     """The picture itself at stride 4, ``[B, 3, H/4, W/4]``."""
 
+    def each(self) -> list["Described"]:
+        """Return every picture's own, batch 1."""
+        return [
+            Described(**{name: planes[number : number + 1] for name, planes in vars(self).items()})
+            for number in range(len(self.colours))
+        ]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recognised:

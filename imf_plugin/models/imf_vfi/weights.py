@@ -9,7 +9,6 @@ from pathlib import Path
 from torch import Tensor
 
 from imf_plugin.errors import ModelError
-from imf_plugin.models import weight_files
 from imf_plugin.models.imf_vfi.config import ImfVfiConfig
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
 from imf_plugin.models.weight_files import (
@@ -66,16 +65,6 @@ def load_network(name: str, folder: Path | None = None) -> tuple[ImfVfiNetwork, 
     network = ImfVfiNetwork(card.config)
     fill(network, tensors, name, advice=INTERPOLATION_ADVICE)
     return network.eval(), card
-
-
-def check_weights(name: str, folder: Path | None = None) -> None:
-    """Make sure that a model's weights are there and whole.
-
-    Raises:
-        ModelError: If they are not.
-    """
-    read_card(name, folder)
-    weight_files.check_weights(name, folder, advice=INTERPOLATION_ADVICE)
 
 
 def save_network(

@@ -171,14 +171,25 @@ def encoded_pair(
     return before, after
 
 
-def encoded_neighbour(
-    model: Interpolator, neighbour: Neighbour | None, pair: KeyframeState
-) -> KeyframeState | None:
-    """Encode a keyframe of the context unless it is.
+def encoded_context(
+    model: Interpolator, context: Context | None, pair: KeyframeState
+) -> Context | None:
+    """Encode whichever keyframes of a context are not encoded yet.
 
     Raises:
-        ValueError: If it differs from the pair in shape, or its distance is not above 0.
+        ValueError: If one differs from the pair in shape, or its distance is not above 0.
     """
+    if context is None:
+        return None
+    return Context(
+        earlier=_encoded_neighbour(model, context.earlier, pair),
+        later=_encoded_neighbour(model, context.later, pair),
+    )
+
+
+def _encoded_neighbour(
+    model: Interpolator, neighbour: Neighbour | None, pair: KeyframeState
+) -> Neighbour | None:
     if neighbour is None:
         return None
     if not neighbour.distance > 0:
@@ -190,4 +201,4 @@ def encoded_neighbour(
             "the keyframes of the context must have the pair's shape, "
             f"got {tuple(state.frames.shape) = } and {tuple(pair.frames.shape) = }"
         )
-    return state
+    return Neighbour(keyframe=state, distance=neighbour.distance)

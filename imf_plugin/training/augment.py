@@ -5,6 +5,7 @@ Convention:
     Turning a picture turns its flow with it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imf_plugin.models.flow.opinions import opinions_at
-from imf_plugin.motion.flow import FlowArray
+from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
 from imf_plugin.training.cache import DISAGREEMENT_STRIDE, CachedClip
+from imf_plugin.training.surroundings import Picture, Surroundings, surroundings_of
 
-type Picture = NDArray[np.float32]
 type Random = np.random.Generator
 
 
@@ -33,6 +34,8 @@ class AugmentOptions:
     """How often a larger piece is shrunk to the crop."""
     degrade_share: float = 0.1
     """How often the keyframes are noisy, and how often compressed; the truth stays clean."""
+    alone_share: float = 0.15
+    """How often the keyframe before a pair is kept back, and how often the one after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +50,32 @@ class Sample:
     """Classical flow as seen halfway, and further opinions on it, ``[H, W, 2 n]``."""
     true_flows: FlowArray
     """From the target to both keyframes, ``[H, W, 4]``, NaN where unknown."""
+    around: Surroundings | None = None
+    """The keyframes beyond, if there are any."""
 
     @property
     def motion(self) -> FlowArray:
         """The classical flow as seen at the timestep, and further opinions, ``[H, W, 2 n]``."""
-        return opinions_at(self.middle_flow, self.timestep)
+        even = opinions_at(self.middle_flow, self.timestep)
+        if self.around is None:
+            return even
+        flows = np.split(even, even.shape[-1] // 2, axis=-1)
+        bent = pixel_grid(*even.shape[:2]) - self.around.aside
+        moved = [sample(np.ascontiguousarray(flow), bent) for flow in flows]
+        return np.concatenate(moved, axis=-1)
+
+    @property
+    def carried(self) -> FlowArray:
+        """The motions of the pairs before and after, going on, ``[H, W, 4]``."""
+        if self.around is not None:
+            return self.around.carried
+        own = opinions_at(np.ascontiguousarray(self.middle_flow[..., :2]), self.timestep)
+        return np.concatenate([own, own], axis=-1)
+
+    @property
+    def aside(self) -> FlowArray:
+        """How far everything is from where even motion would have it, ``[H, W, 2]``."""
+        return self.around.aside if self.around else np.zeros_like(self.middle_flow[..., :2])
 
 
 def cut_sample(
@@ -78,6 +102,7 @@ def cut_sample(
         found = clip.truth[pair.first + offset, :, rows, columns]
         unknown = np.concatenate([found[0], found[1]], axis=-1).astype(np.float32)
     numbers = (pair.first, pair.first + pair.gap, pair.first + offset)
+    known = random.random(2) >= options.alone_share
     frame0, frame1, target = (
         clip.frames[number, rows, columns].astype(np.float32) / np.float32(255)
         for number in numbers
@@ -89,6 +114,9 @@ def cut_sample(
         timestep=offset / pair.gap,
         middle_flow=grown_flow(clip.motions(pair_index, half_rows, half_columns), size, size),
         true_flows=unknown,
+        around=surroundings_of(
+            clip, pair_index, offset / pair.gap, (rows, columns), (bool(known[0]), bool(known[1]))
+        ),
     )
     return sample if size == options.crop_px else resized(sample, options.crop_px)
 
@@ -152,6 +180,7 @@ def resized(sample: Sample, size: int) -> Sample:
         target=picture(sample.target),
         middle_flow=flow(sample.middle_flow),
         true_flows=flow(sample.true_flows),
+        around=sample.around and sample.around.changed(picture, flow),
     )
 
 
@@ -177,6 +206,7 @@ def turned(sample: Sample, *, mirror_x: bool, mirror_y: bool, transpose: bool) -
         target=picture(sample.target),
         middle_flow=flow(sample.middle_flow),
         true_flows=flow(sample.true_flows),
+        around=sample.around and sample.around.changed(picture, flow),
     )
 
 
@@ -189,6 +219,7 @@ def reversed_in_time(sample: Sample) -> Sample:
         timestep=1 - sample.timestep,
         middle_flow=-sample.middle_flow,
         true_flows=np.concatenate([sample.true_flows[..., 2:], sample.true_flows[..., :2]], -1),
+        around=sample.around and sample.around.reversed_in_time(),
     )
 
 
@@ -206,22 +237,30 @@ def recoloured(sample: Sample, random: Random) -> Sample:
         frame0=picture(sample.frame0),
         frame1=picture(sample.frame1),
         target=picture(sample.target),
+        around=sample.around and sample.around.pictured(picture),
     )
 
 
 def degraded(sample: Sample, random: Random, share: float) -> Sample:
     """Return the sample with keyframes that are noisy or compressed, each with a probability."""
-    frames = [sample.frame0, sample.frame1]
     if random.random() < share:
-        sigma = float(random.uniform(0.5, 3)) / 255
-        frames = [
-            frame + np.float32(sigma) * random.standard_normal(frame.shape, np.float32)
-            for frame in frames
-        ]
+        sigma = np.float32(random.uniform(0.5, 3) / 255)
+        sample = _with_keyframes(
+            sample, lambda frame: frame + sigma * random.standard_normal(frame.shape, np.float32)
+        )
     if random.random() < share:
         quality = int(random.integers(60, 96))
-        frames = [_through_jpeg(frame, quality) for frame in frames]
-    return replace(sample, frame0=frames[0], frame1=frames[1])
+        sample = _with_keyframes(sample, lambda frame: _through_jpeg(frame, quality))
+    return sample
+
+
+def _with_keyframes(sample: Sample, change: Callable[[Picture], Picture]) -> Sample:
+    return replace(
+        sample,
+        frame0=change(sample.frame0),
+        frame1=change(sample.frame1),
+        around=sample.around and sample.around.pictured(change),
+    )
 
 
 def _through_jpeg(picture: Picture, quality: int) -> Picture:

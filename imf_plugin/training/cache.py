@@ -6,6 +6,8 @@ once, and the trainer maps the arrays into memory. One folder per clip::
     NAME/frames.npy   uint8   [N, H, W, 3]       RGB
     NAME/flows.npy    float16 [P, H/2, W/2, 2]   middle flow of each pair, in full-size pixels
     NAME/opinions.npy float16 [P, H/2, W/2, 2 n] further opinions on that flow, where asked for
+    NAME/neighbours.npy float16 [P, 2, H/2, W/2, 2]  middle flow of the pairs before and after, as
+                                                 far apart in time, NaN where there is none
     NAME/truth.npy    float16 [N, 2, H, W, 2]    rendered scenes only: true flow to the first and
                                                  the last frame, NaN where that does not show it
     NAME/clip.json    group, held_out, pairs     pairs as [first frame, gap, mean motion in px]
@@ -72,6 +74,12 @@ class CachedClip:
     def opinions(self) -> NDArray[np.float16] | None:
         """Further opinions on the flow of each pair, ``[P, H/2, W/2, 2 n]``, or None."""
         path = self.folder / "opinions.npy"
+        return _mapped(path) if path.exists() else None
+
+    @cached_property
+    def neighbours(self) -> NDArray[np.float16] | None:
+        """The flow of the pairs before and after each, ``[P, 2, H/2, W/2, 2]``, or None."""
+        path = self.folder / "neighbours.npy"
         return _mapped(path) if path.exists() else None
 
     def motions(self, pair_index: int, rows: slice, columns: slice) -> NDArray[np.float16]:
@@ -158,9 +166,18 @@ def write_held_out(clip: CachedClip, *, held_out: bool) -> None:
 
 def write_opinions(clip: CachedClip, opinions: NDArray[np.float16]) -> None:
     """Add further opinions on the flows, ``[P, H/2, W/2, 2 n]``, to a clip that is there."""
-    temporary = clip.folder / "opinions.partial.npy"
-    np.save(temporary, opinions)
-    temporary.replace(clip.folder / "opinions.npy")
+    _write_beside(clip, "opinions", opinions)
+
+
+def write_neighbours(clip: CachedClip, neighbours: NDArray[np.float16]) -> None:
+    """Add the flows of neighbouring pairs, ``[P, 2, H/2, W/2, 2]``, to a clip that is there."""
+    _write_beside(clip, "neighbours", neighbours)
+
+
+def _write_beside(clip: CachedClip, name: str, flows: NDArray[np.float16]) -> None:
+    temporary = clip.folder / f"{name}.partial.npy"
+    np.save(temporary, flows)
+    temporary.replace(clip.folder / f"{name}.npy")
 
 
 def read_cache(folder: Path) -> list[CachedClip]:

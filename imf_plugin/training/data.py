@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from imf_plugin.models.imf_vfi.beyond import OTHER_KEYFRAME
 from imf_plugin.training.augment import AugmentOptions, Sample, augmented, cut_sample
 from imf_plugin.training.cache import CachedClip, read_cache
 from imf_plugin.training.teacher import taught
@@ -23,6 +24,9 @@ class DataOptions:
 
     scene_share: float = 0.12
     """Rendered scenes among the samples."""
+    teaches_flows: bool = True
+    """Whether film samples get flows to learn from, see `teacher`; without them a sample takes
+    half the time."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     seed: int = 0
 
@@ -38,7 +42,15 @@ class Batch:
     timesteps: Tensor
     """``[B]``"""
     motion: Tensor
-    """``[B, 2 n, H, W]``: the classical flow, and further opinions on it."""
+    """``[B, 2 n, H, W]``: the classical flow, further opinions on it, and the two motions carried
+    on from the neighbouring pairs."""
+    bend: Tensor
+    """``[B, 2, H, W]``, see `ImfVfiNetwork.decode`."""
+    earlier: Tensor
+    """``[B, 3, H, W]``, see `Beyond`."""
+    later: Tensor
+    distances: Tensor
+    """``[B, 2]``"""
     true_flows: Tensor
     """``[B, 4, H, W]``, NaN where unknown."""
 
@@ -71,7 +83,9 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
             group = self.groups[int(random.integers(len(self.groups)))]
             clip = group[int(random.integers(len(group)))]
         pair = int(random.choice(len(clip.pairs), p=_pair_chances(clip)))
-        sample = taught(cut_sample(clip, pair, random, self.options.augment))
+        sample = cut_sample(clip, pair, random, self.options.augment)
+        if self.options.teaches_flows:
+            sample = taught(sample)
         return augmented(sample, random, self.options.augment)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
@@ -87,18 +101,25 @@ def _pair_chances(clip: CachedClip) -> NDArray[np.float64]:
 
 def as_tensors(sample: Sample) -> dict[str, Tensor]:
     """Return a sample as tensors without batch dimension, by the names of `Batch`."""
+    earlier = sample.around.earlier if sample.around else None
+    later = sample.around.later if sample.around else None
     planes = {
+        "earlier": sample.frame1 if earlier is None else earlier,
+        "later": sample.frame0 if later is None else later,
+        "bend": sample.aside,
         "frame0": sample.frame0,
         "frame1": sample.frame1,
         "target": sample.target,
-        "motion": sample.motion,
+        "motion": np.concatenate([sample.motion, sample.carried], axis=-1),
         "true_flows": sample.true_flows,
     }
     tensors = {
         name: torch.from_numpy(np.ascontiguousarray(plane.transpose(2, 0, 1), np.float32))
         for name, plane in planes.items()
     }
-    return {**tensors, "timesteps": torch.tensor(sample.timestep, dtype=torch.float32)}
+    distances = [OTHER_KEYFRAME if frame is None else 1.0 for frame in (earlier, later)]
+    numbers = {"timesteps": sample.timestep, "distances": distances}
+    return tensors | {name: torch.tensor(of, dtype=torch.float32) for name, of in numbers.items()}
 
 
 def collate(items: list[dict[str, Tensor]]) -> Batch:

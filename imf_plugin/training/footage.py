@@ -78,16 +78,21 @@ def read_piece(piece: Piece) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
     Raises:
         UnreadableMedia: If it cannot be read.
     """
+    frames = np.stack(list(_decoded(piece)))
+    return frames, find_cuts(frames)
+
+
+def find_cuts(frames: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Return which frames of ``[N, H, W, 3]`` begin a new shot."""
     # Neither PyAV nor the cut detector is there on bare training machines, which only read caches.
     from imf_plugin.engine.analysis import CutDetector
 
-    frames, cuts = [], CutDetector()
-    for frame in _decoded(piece):
-        frames.append(frame)
+    cuts = CutDetector()
+    for frame in frames:
         height = max(1, round(_CUT_WIDTH_PX * frame.shape[0] / frame.shape[1]))
         small = cv2.resize(frame, (_CUT_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
         cuts.push(np.ascontiguousarray(small[..., ::-1], np.uint8))
-    return np.stack(frames), cuts.finish()
+    return cuts.finish()
 
 
 def _decoded(piece: Piece) -> Iterator[NDArray[np.uint8]]:

@@ -1,7 +1,13 @@
 """One moment of every sample of a batch, as interpolators would make it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import torch
+from torch import Tensor
+
+from imf_plugin.models.imf_vfi.beyond import Beyond
+from imf_plugin.models.imf_vfi.config import CARRIED
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
 from imf_plugin.models.imf_vfi.layers import doubled
 from imf_plugin.models.imf_vfi.layers import halved as half_of
@@ -21,16 +27,56 @@ def decoded(network: ImfVfiNetwork, batch: Batch, *, halved: bool) -> Decoded:
             of the whole one.
     """
     if not halved:
-        found: Decoded = network(batch.frame0, batch.frame1, batch.timesteps, batch.motion)
+        found: Decoded = network(
+            batch.frame0,
+            batch.frame1,
+            batch.timesteps,
+            _handed(network, batch),
+            batch.bend,
+            _beyond(batch),
+        )
         return found
     before, after = network.encode_both(half_of(batch.frame0), half_of(batch.frame1))
     pair = network.match(before, after)
-    motion = batch.motion if pair is None else 2 * doubled(motion_at(pair, batch.timesteps))
-    found = network.decode(before, after, batch.timesteps, halved_flow(motion))
-    frames = enlarged(batch.frame0, batch.frame1, batch.timesteps, motion, None, found.float())
+    motion = (
+        _handed(network, batch) if pair is None else 2 * doubled(motion_at(pair, batch.timesteps))
+    )
+    bend = batch.bend if pair is None else None
+    found = network.decode(
+        before,
+        after,
+        batch.timesteps,
+        halved_flow(motion),
+        None if bend is None else halved_flow(bend),
+        beyond=_beyond(batch, half_of),
+    )
+    frames = enlarged(
+        batch.frame0,
+        batch.frame1,
+        batch.timesteps,
+        motion,
+        bend,
+        found.float(),
+        carried=network.config.carried,
+    )
     return replace(
         found,
         frames=frames,
         flows=2 * found.flows,
         coarse_flows=[2 * flows for flows in found.coarse_flows],
+    )
+
+
+def _handed(network: ImfVfiNetwork, batch: Batch) -> Tensor:
+    """Return as many motions as a network wants."""
+    config = network.config
+    own, carried = batch.motion[:, : -2 * CARRIED], batch.motion[:, -2 * CARRIED :]
+    if own.shape[1] == 2:
+        own = own.repeat(1, config.opinions - config.carried, 1, 1)
+    return torch.cat([own, carried], 1) if config.carried else own
+
+
+def _beyond(batch: Batch, changed: Callable[[Tensor], Tensor] = lambda frame: frame) -> Beyond:
+    return Beyond(
+        earlier=changed(batch.earlier), later=changed(batch.later), distances=batch.distances
     )

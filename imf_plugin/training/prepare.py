@@ -26,10 +26,11 @@ from imf_plugin.training.cache import (
     read_cache,
     write_clip,
     write_held_out,
+    write_neighbours,
     write_opinions,
 )
 from imf_plugin.training.footage import VIDEO_SUFFIXES as VIDEO_SUFFIXES
-from imf_plugin.training.footage import Piece, find_videos, pieces_of, read_piece
+from imf_plugin.training.footage import Piece, find_cuts, find_videos, pieces_of, read_piece
 from imf_plugin.training.scenes import Scene, random_scene, render, true_flow, true_visibility
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def prepare(data: Path, cache: Path, options: PrepareOptions) -> None:
             _prepare_scene(folder, scene)
     if options.opinions:
         _add_opinions(cache)
+    _add_neighbours(cache)
     log.info("cache complete in %s", cache)
 
 
@@ -142,6 +144,23 @@ def _opinions(clip: CachedClip, pair: Pair) -> NDArray[np.float16]:
         ],
         axis=-1,
     )
+
+
+def _add_neighbours(cache: Path) -> None:
+    for clip in _films(cache):
+        if clip.neighbours is None:
+            log.info("neighbours of %s", clip.folder.name)
+            cuts = find_cuts(clip.frames)
+            write_neighbours(clip, np.stack([_neighbours(clip, pair, cuts) for pair in clip.pairs]))
+
+
+def _neighbours(clip: CachedClip, pair: Pair, cuts: tuple[int, ...]) -> NDArray[np.float16]:
+    found = np.full((2, *clip.flows.shape[1:]), np.nan, np.float16)
+    for place, first in enumerate((pair.first - pair.gap, pair.first + pair.gap)):
+        last = first + pair.gap
+        if first >= 0 and last < len(clip.frames) and not any(first < cut <= last for cut in cuts):
+            found[place] = half_size_flow(clip.frames[first], clip.frames[last])[0]
+    return found
 
 
 def groups_of(data: Path) -> dict[str, str]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from imf_plugin.models.flow.estimation import POLISH, GreyPicture, search
 from imf_plugin.motion.flow import FloatArray, FlowArray, pixel_grid, sample
-from imf_plugin.training.augment import Picture, Sample
+from imf_plugin.training.augment import Sample
+from imf_plugin.training.surroundings import Picture
 
 JUDGED_SIGMA_PX = 1.5
 """Flows are compared by the error around each pixel, not on it alone."""

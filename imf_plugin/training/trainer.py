@@ -143,7 +143,7 @@ class Trainer:
         if self.options.triplets is not None:
             triplets, more = score(
                 network,
-                triplet_samples(self.options.triplets, self.recipe.network.opinions),
+                triplet_samples(self.options.triplets),
                 self.device,
                 halved=self.recipe.halved,
             )

@@ -4,7 +4,7 @@ Every figure is given for the network and for its start, the motion without trai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imf_plugin.models.imf_vfi.config import CARRIED
 from imf_plugin.models.imf_vfi.network import ImfVfiNetwork, untrained_frames
 from imf_plugin.training.augment import Sample, grown_flow
 from imf_plugin.training.cache import CachedClip, read_cache
 from imf_plugin.training.data import Batch, as_tensors, collate
 from imf_plugin.training.forward import decoded
+from imf_plugin.training.surroundings import surroundings_of
 
 GRID_ITEMS = 6
 LARGEST_SIDE_PX = 288
@@ -86,7 +88,9 @@ def _whole(clip: CachedClip, pair_index: int, random: np.random.Generator) -> Sa
         clip.frames[number, rows, columns].astype(np.float32) / np.float32(255)
         for number in (pair.first, pair.first + pair.gap, pair.first + offset)
     ]
-    return _sample(frames, grown_flow(half, height, width), offset / pair.gap)
+    sample = _sample(frames, grown_flow(half, height, width), offset / pair.gap)
+    around = surroundings_of(clip, pair_index, sample.timestep, (rows, columns))
+    return replace(sample, around=around)
 
 
 def _sample(
@@ -102,7 +106,7 @@ def _sample(
     )
 
 
-def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
+def triplet_samples(folder: Path) -> list[Sample]:
     """Return the triplets ``NAME/frame10.png frame10i11.png frame11.png``, their sides cut."""
     from imf_plugin.models.flow.opinions import estimate_opinions
 
@@ -117,7 +121,7 @@ def triplet_samples(folder: Path, opinions: int = 1) -> list[Sample]:
             bottom, right = (side - side % SIDE_MULTIPLE_PX for side in (height, width))
             pictures.append(picture[:bottom, :right])
         greys = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in pictures[:2]]
-        flow = estimate_opinions(*greys)[..., : 2 * opinions]
+        flow = estimate_opinions(*greys)
         samples.append(
             _sample([p.astype(np.float32) / np.float32(255) for p in pictures], flow, 0.5)
         )
@@ -138,7 +142,9 @@ def score(
     for sample in samples:
         batch = collate([as_tensors(sample)]).to(device)
         found = decoded(network, batch, halved=halved).frames
-        start = untrained_frames(batch.frame0, batch.frame1, batch.timesteps, batch.motion)
+        start = untrained_frames(
+            batch.frame0, batch.frame1, batch.timesteps, batch.motion, batch.bend, carried=CARRIED
+        )
         figures.append([*_figures(found, batch.target), *_figures(start, batch.target)])
         if len(rows) < GRID_ITEMS:
             rows.append(_row(batch, found, start))

@@ -55,7 +55,8 @@ def test_an_untrained_network_gives_exactly_what_the_motion_gives() -> None:
     timesteps = torch.tensor([0.25, 0.6])
     with torch.no_grad():
         found = network(frame0, frame1, timesteps, motion)
-    start = untrained_frames(frame0, frame1, timesteps, motion)
+    opinions = motion.repeat(1, LITE.opinions, 1, 1)
+    start = untrained_frames(frame0, frame1, timesteps, opinions, carried=LITE.carried)
     torch.testing.assert_close(found.frames, start, atol=2e-6, rtol=0)
     torch.testing.assert_close(found.weights.sum(1), torch.ones(2, 48, 64), atol=1e-5, rtol=0)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imf_plugin.models.flow.estimation import GreyPicture
 from imf_plugin.models.flow.opinions import OPINIONS, estimate_opinions
 from imf_plugin.models.imf_vfi.enlargement import sided
-from imf_plugin.models.imf_vfi.interpolator import side_at
+from imf_plugin.models.imf_vfi.handed import side_at
 from imf_plugin.models.imf_vfi.recogniser import (
     Opinions,
     Recogniser,

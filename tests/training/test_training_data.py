@@ -6,6 +6,7 @@ import pytest
 
 from imf_plugin.errors import MediaError
 from imf_plugin.models.flow.opinions import OPINIONS
+from imf_plugin.models.imf_vfi.config import CARRIED
 from imf_plugin.motion.flow import pixel_grid, sample
 from imf_plugin.training.augment import (
     AugmentOptions,
@@ -117,7 +118,10 @@ def test_batches_have_the_promised_shapes(cache: Path) -> None:
     samples = TrainingSamples(cache, DataOptions(augment=OPTIONS))
     batch = collate([samples[number] for number in range(3)])
     assert batch.frame0.shape == batch.frame1.shape == batch.target.shape == (3, 3, 96, 96)
-    assert batch.motion.shape == (3, 2 * OPINIONS, 96, 96)
+    assert batch.motion.shape == (3, 2 * (OPINIONS + CARRIED), 96, 96)
+    assert batch.earlier.shape == batch.later.shape == (3, 3, 96, 96)
+    assert batch.bend.shape == (3, 2, 96, 96)
+    assert batch.distances.shape == (3, 2)
     assert batch.true_flows.shape == (3, 4, 96, 96)
     assert batch.timesteps.shape == (3,)
     assert ((batch.timesteps > 0) & (batch.timesteps < 1)).all()

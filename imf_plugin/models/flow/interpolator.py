@@ -20,10 +20,11 @@ from imf_plugin.models.base import (
     Timestep,
     as_batch,
     check_timesteps,
+    encoded_context,
     encoded_pair,
 )
 from imf_plugin.models.flow.bending import Bend
-from imf_plugin.models.flow.context import PairFlows, bends_of
+from imf_plugin.models.flow.context import PairFlows, look_around
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.synthesis import Picture, synthesise
 from imf_plugin.models.pairs import PairCache
@@ -99,13 +100,15 @@ class FlowInterpolator:
         """
         values = check_timesteps(timesteps)
         before, after = encoded_pair(self, before, after)
+        context = encoded_context(self, context, before)
+        around = look_around(self._flows, before, after, context)
         batch = [
             self._pair(*pair, values)
             for pair in zip(
                 before.features.pictures,
                 after.features.pictures,
                 self._flows.get(before, after),
-                bends_of(self, self._flows, before, after, context),
+                (item.bend for item in around),
                 strict=True,
             )
         ]

@@ -16,7 +16,7 @@ from imf_plugin.models.flow.estimation import (
     estimate_middle,
     shrink,
 )
-from imf_plugin.motion.flow import FlowArray, flow_at, pixel_grid, reverse, sample
+from imf_plugin.motion.flow import FlowArray, flow_at, reverse
 
 OPINIONS = 3
 
@@ -39,16 +39,6 @@ def opinions_at(flows: FlowArray, timestep: float) -> FlowArray:
         for start in range(0, flows.shape[-1], 2)
     ]
     return np.concatenate(moved, axis=-1)
-
-
-def moved_aside(flow: FlowArray, aside: FlowArray | None) -> FlowArray:
-    """Return even motion at a timestep, ``[H, W, 2]``, as found along a bend.
-
-    Args:
-        flow: The motion.
-        aside: How far everything is from where it would be, `Bend.at`; None for nowhere.
-    """
-    return flow if aside is None else sample(flow, pixel_grid(*flow.shape[:2]) - aside)
 
 
 def other_opinions(grey0: GreyPicture, grey1: GreyPicture) -> list[FlowArray]:

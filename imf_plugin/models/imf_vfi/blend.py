@@ -41,6 +41,10 @@ NOISE_LEVEL = 1 / 255
 LEAST_WEIGHT = 1e-3
 """Added to every untrained weight before its logarithm is taken."""
 
+CARRIED_SHARE = 0.1
+"""What a motion carried on from a neighbouring pair counts without training, one of the pair's own
+being 1: it is the better one only where those are wrong."""
+
 _BAND_ROWS = 32
 
 DOUBT_LEVEL = 4 / 255
@@ -93,26 +97,52 @@ def blend_weights(warped: Warped, timesteps: Tensor, size: tuple[float, float], 
 
 
 def untrained_weights(
-    opinions: Sequence[Warped], timesteps: Tensor, size: tuple[float, float], top: int = 0
+    opinions: Sequence[Warped],
+    timesteps: Tensor,
+    size: tuple[float, float],
+    top: int = 0,
+    carried: int = 0,
 ) -> Tensor:
-    """Return the untrained weights of all candidates, every motion counting the same.
+    """Return the untrained weights of all candidates, every motion of the pair counting the same.
+
+    A motion carried on from a neighbouring pair brings only the keyframe that it leads through: it
+    is the better one where the other keyframe does not show what moves so.
+
+    Args:
+        opinions: The keyframes warped by every motion.
+        timesteps: ``[B]``.
+        size: Height and width of the whole picture.
+        top: Its row where the opinions begin.
+        carried: How many of the motions, the last ones, are carried on from neighbouring pairs.
 
     Returns:
-        Of (warped 0, warped 1) by the first motion, (frame 0, frame 1), and (warped 0, warped 1) by
-        each further one: ``[B, 2 + 2 * opinions, h, W]``, sum 1. See `blend_weights`.
+        Of (warped 0, warped 1) by the first motion, (frame 0, frame 1), (warped 0, warped 1) by
+        each further one of the pair, warped 0 by the motion from before and warped 1 by that from
+        afterwards, if they are carried on: ``[B, candidates, h, W]``, sum 1. See `blend_weights`.
     """
     each = [blend_weights(warped, timesteps, size, top) for warped in opinions]
     if len(each) == 1:
         return each[0]
-    still = torch.stack([weights[:, 2:] for weights in each]).sum(0)
-    moved = [weights[:, :2] for weights in each]
-    return torch.cat([moved[0], still, *moved[1:]], dim=1) / len(each)
+    own = len(each) - carried
+    still = torch.stack([weights[:, 2:] for weights in each[:own]]).sum(0)
+    moved = [weights[:, :2] for weights in each[:own]]
+    if not carried:
+        return torch.cat([moved[0], still, *moved[1:]], dim=1) / own
+    moved += [
+        CARRIED_SHARE * weights[:, side : side + 1] for side, weights in enumerate(each[own:])
+    ]
+    return _normalised(torch.cat([moved[0], still, *moved[1:]], dim=1))
 
 
-def candidates_of(frame0: Tensor, frame1: Tensor, opinions: Sequence[Warped]) -> list[Tensor]:
+def candidates_of(
+    frame0: Tensor, frame1: Tensor, opinions: Sequence[Warped], carried: int = 0
+) -> list[Tensor]:
     """Return what is blended, in the order of `untrained_weights`."""
-    first, *others = opinions
+    own = len(opinions) - carried
+    first, *others = opinions[:own]
     moved = [frame for other in others for frame in (other.frame0, other.frame1)]
+    if carried:
+        moved += [opinions[own].frame0, opinions[own + 1].frame1]
     return [first.frame0, first.frame1, frame0, frame1, *moved]
 
 
@@ -123,6 +153,7 @@ def blended(
     said: Tensor,
     doubt: Tensor,
     size: tuple[float, float] | None = None,
+    carried: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Return the frame and the weights of its candidates.
 
@@ -134,6 +165,7 @@ def blended(
             2: ``[B, 4 * (candidates + 3), H/2, W/2]``.
         doubt: How much of the paint is let through, ``[B, 1, H, W]``.
         size: Height and width without padding, where there is any.
+        carried: See `untrained_weights`.
     """
     height = frames[0].shape[2]
     size = size or (height, frames[0].shape[3])
@@ -149,6 +181,7 @@ def blended(
             doubt[:, :, top : top + step],
             size,
             top,
+            carried,
         )
         for top in range(0, height, step)
     ]
@@ -163,10 +196,11 @@ def _blended_rows(
     doubt: Tensor,
     size: tuple[float, float],
     top: int,
+    carried: int,
 ) -> tuple[Tensor, Tensor]:
-    candidates = candidates_of(*frames, opinions)
+    candidates = candidates_of(*frames, opinions, carried)
     with torch.no_grad():
-        usual = untrained_weights(opinions, timesteps, size, top) + LEAST_WEIGHT
+        usual = untrained_weights(opinions, timesteps, size, top, carried) + LEAST_WEIGHT
     # Plane by plane: channels of a tensor in rows of channels are slow to take out.
     full = F.pixel_shuffle(said.contiguous(), 2)
     factors = torch.exp(full[:, : len(candidates)])

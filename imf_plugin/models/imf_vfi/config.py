@@ -6,6 +6,9 @@ from typing import Any
 STRIDES = (2, 4, 8, 16)
 """Strides of the feature pyramid, finest first; frames are padded to a multiple of the last."""
 
+CARRIED = 2
+"""Motions carried on from neighbouring pairs: the one before, the one after."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImfVfiConfig:
@@ -28,6 +31,9 @@ class ImfVfiConfig:
     """Where the coarse motion comes from: ``classical`` flow, or ``attention`` (`align`)."""
     opinions: int = 1
     """How many motions between the keyframes it is handed; the first is the one it corrects."""
+    carried: int = 0
+    """How many of those, the last ones, are motions of the pairs before and after, which go on as
+    they were and do not bend: `CARRIED`, or 0 for a network that is not handed them."""
     use_tokens: bool = True
     """Off for an ablation."""
     use_implicit: bool = True
@@ -38,11 +44,17 @@ class ImfVfiConfig:
             raise ValueError(f"matching is classical or attention, got {self.matching = }")
         if self.opinions < 1 or (self.matching == "attention" and self.opinions > 1):
             raise ValueError(f"attention gives one opinion, got {self.opinions = }")
+        if self.carried not in (0, CARRIED) or self.carried >= self.opinions:
+            raise ValueError(f"carried is 0, or 2 of the opinions, got {self.carried = }")
 
     @property
     def candidates(self) -> int:
-        """What the frame is blended from: both keyframes as they are, and warped by each motion."""
-        return 2 + 2 * self.opinions
+        """How many pictures the frame is blended from.
+
+        Both keyframes as they are and as each motion of the pair warps them, and each of the two as
+        the motion beyond it does.
+        """
+        return 2 + 2 * (self.opinions - self.carried) + self.carried
 
     @property
     def decodes_implicitly(self) -> bool:
@@ -72,7 +84,8 @@ LITE = ImfVfiConfig(
     token_dim=32,
     implicit_width=64,
     matching="classical",
-    opinions=3,
+    opinions=5,
+    carried=CARRIED,
 )
 
 FULL = ImfVfiConfig(

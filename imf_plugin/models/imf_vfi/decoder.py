@@ -34,6 +34,9 @@ LOGIT_SCALE = 2.0
 OPINION_CHANNELS = 6
 """What the levels see of every further opinion on the motion, see `opinion_hints`."""
 
+CARRIED_CHANNELS = 4
+"""What they see besides of an opinion that is carried on from a neighbouring pair."""
+
 OPINION_LEVELS = (0, 1, 2)
 """Levels that see the further opinions."""
 
@@ -102,6 +105,7 @@ class Decoder(nn.Module):
             extra += latent if level == 3 and config.use_tokens else 0
             if level in OPINION_LEVELS:
                 extra += OPINION_CHANNELS * (config.opinions - 1)
+                extra += CARRIED_CHANNELS * config.carried
             levels.append(
                 DecoderLevel(
                     features=config.pyramid[level],

@@ -6,11 +6,13 @@ far each candidate is to be believed, is enlarged; the keyframes themselves are 
 at their own size, so that nothing of their detail is lost.
 """
 
+from itertools import chain
+
 import torch
 from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import weighted
-from imf_plugin.models.imf_vfi.layers import doubled, halved, warp_cubic
+from imf_plugin.models.imf_vfi.layers import doubled_rows, halved, warp_cubic
 from imf_plugin.models.imf_vfi.network import Decoded, flows_to_keyframes
 
 _BAND_ROWS = 64
@@ -29,6 +31,7 @@ def enlarged(
     bend: Tensor | None,
     found: Decoded,
     side: Tensor | None = None,
+    carried: int = 0,
 ) -> Tensor:
     """Return the frames, ``[B, C, H, W]``.
 
@@ -41,41 +44,51 @@ def enlarged(
         found: What the network said of the same, halved.
         side: Which keyframe shows what stands at each pixel, ``[B, 1, H, W]``, see `sided`; None
             where nothing is known of it.
+        carried: How many of the opinions, the last ones, are carried on from neighbouring pairs.
     """
     small_bend = None if bend is None else halved_flow(bend)
     start = flows_to_keyframes(halved_flow(motion[:, :2]), small_bend, timesteps)[0]
-    correction, weights = 2 * doubled(found.flows - start), doubled(found.weights)
+    correction = 2 * (found.flows - start)
     made = torch.empty_like(planes0)
     height = planes0.shape[2]
     step = _BAND_ROWS if planes0.device.type == "cpu" else height
     for top in range(0, height, step):
         band = (..., slice(top, top + step), slice(None))
-        flows = flows_to_keyframes(motion[band], None if bend is None else bend[band], timesteps)
-        flows[0] = flows[0] + correction[band]
-        candidates = [planes0[band], planes1[band]]
-        for place, flow in zip((0, *range(4, 2 * len(flows) + 2, 2)), flows, strict=True):
-            candidates[place:place] = [
-                warp_cubic(planes0, flow[:, :2], top),
-                warp_cubic(planes1, flow[:, 2:], top),
-            ]
-        rows = weights[band] if side is None else sided(weights[band], side[band])
-        made[band] = weighted(candidates, rows)
+        aside = None if bend is None else bend[band]
+        flows = flows_to_keyframes(motion[band], aside, timesteps, carried)
+        flows[0] = flows[0] + doubled_rows(correction, top, step)
+        own = len(flows) - carried
+        first, *others = (_both(planes0, planes1, flow, top) for flow in flows[:own])
+        candidates = [*first, planes0[band], planes1[band], *chain.from_iterable(others)]
+        if carried:
+            candidates.append(warp_cubic(planes0, flows[own][:, :2], top))
+            candidates.append(warp_cubic(planes1, flows[own + 1][:, 2:], top))
+        weights = doubled_rows(found.weights, top, step)
+        if side is not None:
+            weights = sided(weights, side[band], carried)
+        made[band] = weighted(candidates, weights)
     return made
 
 
-def sided(weights: Tensor, side: Tensor) -> Tensor:
+def _both(planes0: Tensor, planes1: Tensor, flows: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    return warp_cubic(planes0, flows[:, :2], top), warp_cubic(planes1, flows[:, 2:], top)
+
+
+def sided(weights: Tensor, side: Tensor, carried: int = 0) -> Tensor:
     """Return weights of candidates that heed which keyframe shows what stands at each pixel.
 
-    The more is known of it, the less counts what the network says: all opinions are then as good,
-    and a keyframe that was not warped has nothing to say.
+    The more is known of it, the less counts what the network says: all opinions of the pair itself
+    are then as good, and neither a keyframe that was not warped nor a motion carried on from a
+    neighbouring pair has anything to say.
 
     Args:
-        weights: See `untrained_weights`, ``[B, 2 + 2 * opinions, H, W]``.
+        weights: See `untrained_weights`, ``[B, candidates, H, W]``.
         side: The logarithm of how much more the second keyframe is to count than the first,
             ``[B, 1, H, W]``.
+        carried: How many of the opinions, the last ones, are carried on from neighbouring pairs.
     """
     odds, unknown = side.exp(), (-side.abs()).exp()
-    pairs = (0, *range(4, weights.shape[1], 2))
+    pairs = (0, *range(4, weights.shape[1] - carried, 2))
     # A network's weights go a thousandth below 0, where a share of them would mean nothing.
     changed = unknown * weights.clamp_min(0)
     for place in pairs:

@@ -7,7 +7,6 @@ together at full size, see `enlargement`, extra channels as the colours are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import cv2
 import numpy as np
@@ -19,23 +18,25 @@ from imf_plugin.models.base import (
     Context,
     KeyframeState,
     ModelDescriptor,
+    Neighbour,
     Timestep,
     as_batch,
     check_timesteps,
+    encoded_context,
     encoded_pair,
 )
-from imf_plugin.models.flow.bending import Bend
-from imf_plugin.models.flow.context import PairFlows, bends_of
+from imf_plugin.models.flow.context import Around, PairFlows, look_around
 from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
-from imf_plugin.models.flow.opinions import moved_aside, other_opinions
+from imf_plugin.models.flow.opinions import other_opinions
+from imf_plugin.models.imf_vfi.beyond import OTHER_KEYFRAME, Beyond
 from imf_plugin.models.imf_vfi.config import STRIDES
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
+from imf_plugin.models.imf_vfi.handed import Handed, handed_motion
 from imf_plugin.models.imf_vfi.layers import doubled, halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.recogniser import Opinions, Recogniser
 from imf_plugin.models.pairs import PairCache
-from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
 
 CACHED_PAIRS = 6
 """Pairs whose classical flow is kept: the current one and both beside it, for two threads."""
@@ -130,7 +131,9 @@ class ImfVfiInterpolator:
         values = check_timesteps(timesteps)
         before, after = encoded_pair(self, before, after)
         between = [value for value in values if 0 < value < 1]
-        bends = self._bends(before, after, context)
+        context = encoded_context(self, context, before)
+        around = self._look_around(before, after, context)
+        beyond = _beyond(before, after, context) if self.network.config.carried else None
         # A GPU wants many at once; a CPU's caches hold one, and a batch of 3 takes half as long
         # again as 3 by themselves.
         at_once = 1 if self.device.type == "cpu" else max(1, len(between))
@@ -138,7 +141,7 @@ class ImfVfiInterpolator:
             frame
             for first in range(0, len(between), at_once)
             for frame in self._between(
-                before, after, between[first : first + at_once], bends
+                before, after, between[first : first + at_once], around, beyond
             ).unbind(1)
         )
         keyframes = {0.0: before.frames, 1.0: after.frames}
@@ -146,26 +149,27 @@ class ImfVfiInterpolator:
         stacked = torch.stack(frames, dim=1)
         return stacked if before.batched else stacked[0]
 
-    def _bends(
+    def _look_around(
         self, before: KeyframeState, after: KeyframeState, context: Context | None
-    ) -> list[Bend | None]:
-        if self.network.matcher is not None:
-            return [None] * before.frames.shape[0]
-        return bends_of(self, self._flows, before, after, context)
+    ) -> list[Around]:
+        matches_itself = self.network.matcher is not None
+        return look_around(self._flows, before, after, None if matches_itself else context)
 
     def _between(
         self,
         before: KeyframeState,
         after: KeyframeState,
         values: list[float],
-        bends: list[Bend | None],
+        around: list[Around],
+        beyond: Beyond | None,
     ) -> Tensor:
         """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
         B, C, H, W = before.frames.shape
         T = len(values)
         first, second = before.features, after.features
         times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
-        motion, bend, side = self._motion(before, after, values, bends)
+        handed = self._motion(before, after, values, around)
+        motion, bend = handed.motion, handed.bend
         with self._autocast():
             found = self.network.decode(
                 first.state.repeated(T),
@@ -174,9 +178,11 @@ class ImfVfiInterpolator:
                 halved_flow(motion),
                 None if bend is None else halved_flow(bend),
                 (H / 2, W / 2),
+                beyond and beyond.repeated(T),
             )
         planes0, planes1 = _repeated(first.planes, T), _repeated(second.planes, T)
-        made = enlarged(planes0, planes1, times, motion, bend, found.float(), side)
+        carried = self.network.config.carried
+        made = enlarged(planes0, planes1, times, motion, bend, found.float(), handed.side, carried)
         made = made[..., :H, :W].reshape(B, T, C, H, W)
         low = torch.minimum(first.lowest, second.lowest)[:, None, :, None, None]
         high = torch.maximum(first.highest, second.highest)[:, None, :, None, None]
@@ -188,40 +194,19 @@ class ImfVfiInterpolator:
         before: KeyframeState,
         after: KeyframeState,
         values: list[float],
-        bends: list[Bend | None],
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Return the motion at each timestep of each item, how it bends, and who shows it, padded.
-
-        Returns:
-            ``[B * T, 2 * opinions, H, W]``, ``[B * T, 2, H, W]`` or None for even motion, and
-            ``[B * T, 1, H, W]`` (see `Opinions.side`) or None.
-        """
+        around: list[Around],
+    ) -> Handed:
+        """Return the motion at each timestep of each item."""
         if self.network.matcher is not None:
-            return self._matched(before, after, values), None, None
-        items = list(zip(self._opinions.get(before, after), bends, strict=True))
-        _, _, *size = before.features.planes.shape
-        rows = len(items) * len(values)
-        motion = torch.empty(rows, 2 * self.network.config.opinions, *size)
-        aside = torch.zeros(rows, 2, *size) if any(bends) else None
-        side = None
-        if any(opinions.side is not None for opinions, _ in items):
-            side = torch.zeros(rows, 1, *size)
-        for row, ((opinions, bend), value) in enumerate(product(items, values)):
-            flows = opinions.flows
-            moved = None if bend is None else bend.at(value, flows[0].shape[1::-1])
-            # One at a time: all of them side by side, twice over, was half of the memory.
-            for number, opinion in enumerate(flows):
-                flow = moved_aside(flow_at(opinion, value), moved)
-                motion[row, 2 * number : 2 * number + 2] = _planes(flow)
-                if number == 0 and side is not None and opinions.side is not None:
-                    side[row] = _planes(side_at(opinions.side, flow, value, moved)[..., None])
-            if aside is not None and moved is not None:
-                aside[row] = _planes(moved)
-        return (
-            motion.to(self.device),
-            None if aside is None else aside.to(self.device),
-            None if side is None else side.to(self.device),
-        )
+            return Handed(motion=self._matched(before, after, values))
+        height, width = before.features.planes.shape[2:]
+        return handed_motion(
+            self._opinions.get(before, after),
+            around,
+            values,
+            (height, width),
+            carried=self.network.config.carried > 0,
+        ).to(self.device)
 
     def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
         """Return the motion that the network finds by itself, ``[B * T, 2, H, W]``."""
@@ -239,7 +224,7 @@ class ImfVfiInterpolator:
 
     def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[Opinions]:
         middles = self._flows.get(before, after)
-        if self.network.config.opinions == 1:
+        if self.network.config.opinions - self.network.config.carried == 1:
             return [Opinions(flows=[middle]) for middle in middles]
         greys = zip(before.features.greys, after.features.greys, strict=True)
         frames = zip(before.frames, after.frames, strict=True)
@@ -255,6 +240,22 @@ class ImfVfiInterpolator:
     def _autocast(self) -> torch.autocast:
         enabled = self.half is not None
         return torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=enabled)
+
+
+def _beyond(before: KeyframeState, after: KeyframeState, context: Context | None) -> Beyond:
+    """Return the keyframes around a pair, halved."""
+
+    def known(neighbour: Neighbour | None, other: KeyframeState) -> tuple[Tensor, float]:
+        if neighbour is None:
+            return other.features.state.frames, OTHER_KEYFRAME
+        assert isinstance(neighbour.keyframe, KeyframeState)
+        return neighbour.keyframe.features.state.frames, neighbour.distance
+
+    context = context or Context()
+    earlier, came = known(context.earlier, after)
+    later, goes = known(context.later, before)
+    distances = earlier.new_tensor([[came, goes]]).expand(earlier.shape[0], 2)
+    return Beyond(earlier=earlier, later=later, distances=distances)
 
 
 def _estimate(before: KeyframeState, after: KeyframeState) -> PairFlows:
@@ -276,26 +277,6 @@ def _padded(planes: Tensor) -> Tensor:
 
 def _repeated(planes: Tensor, times: int) -> Tensor:
     return planes if times == 1 else planes.repeat_interleave(times, 0)
-
-
-def side_at(
-    side: FloatArray, flow: FlowArray, timestep: float, aside: FlowArray | None
-) -> FloatArray:
-    """Return which keyframe shows what stands at each pixel at a timestep, ``[H, W]``.
-
-    Args:
-        side: The same halfway, see `Opinions.side`.
-        flow: The motion of what stands there at the timestep.
-        timestep: In 0..1.
-        aside: How far everything is from where even motion would have it; None for nowhere.
-    """
-    halfway = pixel_grid(*side.shape) + np.float32(0.5 - timestep) * flow
-    return sample(side, halfway if aside is None else halfway - aside)
-
-
-def _planes(flow: FlowArray) -> Tensor:
-    """Return a flow ``[H, W, 2]`` as planes, padded."""
-    return _padded(torch.from_numpy(flow).permute(2, 0, 1)[None])[0]
 
 
 def _grey(frame: Tensor) -> GreyPicture:

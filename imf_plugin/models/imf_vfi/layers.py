@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imf_plugin.motion.flow import pixel_grid, sample
-
 CORRELATION_CHANNELS = 16
 """Features are projected to this many channels before they are compared."""
 
@@ -108,6 +106,13 @@ def halved(planes: Tensor) -> Tensor:
     return (rows[..., 0::2] + rows[..., 1::2]) / 4
 
 
+def doubled_rows(features: Tensor, top: int, rows: int) -> Tensor:
+    """Return some rows of `doubled`, from an even one on; the whole of it is large."""
+    first, last = max(0, top // 2 - 1), (top + rows) // 2 + 1
+    grown = doubled(features[:, :, first:last])
+    return grown[:, :, top - 2 * first :][:, :, :rows]
+
+
 def pooled_flows(flow: Tensor, levels: int) -> list[Tensor]:
     """Return a flow for pictures 2, 4, 8 ... times smaller, each in that picture's pixels."""
     flows = []
@@ -160,13 +165,16 @@ def warp_cubic(pictures: Tensor, flow: Tensor, top: int = 0) -> Tensor:
 
 def _warped_by_opencv(pictures: Tensor, flow: Tensor, top: int) -> Tensor:
     """The same to 1/32 px, in half the time."""
-    made = np.empty((*pictures.shape[:2], *flow.shape[2:]), np.float32)
-    grid = pixel_grid(*flow.shape[2:])
-    grid[..., 1] += top
+    rows, width = flow.shape[2:]
+    made = np.empty((*pictures.shape[:2], rows, width), np.float32)
+    columns = np.arange(width, dtype=np.float32)
+    down = np.arange(top, top + rows, dtype=np.float32)[:, None]
     for picture, motion, target in zip(pictures, flow, made, strict=True):
-        positions = grid + motion.float().permute(1, 2, 0).numpy()
+        # Plane by plane: with x and y side by side the positions took a third of the whole time.
+        x, y = motion.float().numpy()
+        x, y = x + columns, y + down
         for plane, into in zip(picture.float().numpy(), target, strict=True):
-            into[...] = sample(plane, positions, interpolation=cv2.INTER_CUBIC)
+            into[...] = cv2.remap(plane, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return torch.from_numpy(made).to(pictures.dtype)
 
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imf_plugin.models.imf_vfi.beyond import Beyond
 from imf_plugin.models.imf_vfi.blend import (
     Stillness,
     Warped,
@@ -82,7 +83,7 @@ class Decoded:
     flows: Tensor
     """To both keyframes, ``[B, 4, H, W]``."""
     weights: Tensor
-    """Of the candidates, see `untrained_weights`, ``[B, 2 + 2 * opinions, H, W]``, sum 1."""
+    """Of the candidates, see `untrained_weights`, ``[B, candidates, H, W]``, sum 1."""
     all_flows: list[Tensor]
     """To both keyframes by every opinion, the first one corrected, ``[B, 4, H, W]`` each."""
     coarse_flows: list[Tensor]
@@ -101,15 +102,23 @@ class Decoded:
 
 
 @torch.no_grad()
-def untrained_frames(frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Tensor:
+def untrained_frames(
+    frame0: Tensor,
+    frame1: Tensor,
+    timesteps: Tensor,
+    motion: Tensor,
+    bend: Tensor | None = None,
+    carried: int = 0,
+) -> Tensor:
     """Return what an untrained network gives: the frames that the motions alone explain."""
     still = Stillness.of(frame0, frame1)
     opinions = [
-        _warped(frame0, frame1, flows_at(one, timesteps), still)
-        for one in torch.split(motion, 2, dim=1)
+        _warped(frame0, frame1, flows, still)
+        for flows in flows_to_keyframes(motion, bend, timesteps, carried)
     ]
-    weights = untrained_weights(opinions, timesteps, (frame0.shape[2], frame0.shape[3]))
-    return weighted(candidates_of(frame0, frame1, opinions), weights)
+    size = (frame0.shape[2], frame0.shape[3])
+    weights = untrained_weights(opinions, timesteps, size, carried=carried)
+    return weighted(candidates_of(frame0, frame1, opinions, carried), weights)
 
 
 def _warped(frame0: Tensor, frame1: Tensor, flows: Tensor, still: Stillness) -> Warped:
@@ -125,20 +134,24 @@ def flows_at(motion: Tensor, timesteps: Tensor) -> Tensor:
     return torch.cat([-time * motion, (1 - time) * motion], 1)
 
 
-def flows_to_keyframes(motion: Tensor, bend: Tensor | None, timesteps: Tensor) -> list[Tensor]:
+def flows_to_keyframes(
+    motion: Tensor, bend: Tensor | None, timesteps: Tensor, carried: int = 0
+) -> list[Tensor]:
     """Return each opinion's flows from the moment to both keyframes, ``[B, 4, H, W]``.
 
     Args:
         motion: ``[B, 2 * opinions, H, W]``, see `ImfVfiNetwork.decode`.
         bend: ``[B, 2, H, W]`` or None.
         timesteps: ``[B]``.
+        carried: How many of the opinions, the last ones, do not bend.
     """
     flows = [flows_at(one, timesteps) for one in torch.split(motion, 2, dim=1)]
     if bend is None:
         return flows
     # Both keyframes are looked up as far to the side, so what agrees under a flow stays the same.
     aside = torch.cat([bend, bend], 1)
-    return [one - aside for one in flows]
+    own = len(flows) - carried
+    return [one - aside for one in flows[:own]] + flows[own:]
 
 
 def opinion_hints(first: Tensor, others: list[Warped]) -> Tensor | None:
@@ -161,6 +174,19 @@ def opinion_hints(first: Tensor, others: list[Warped]) -> Tensor | None:
         parts = (difference, difference.abs().mean(1, keepdim=True), apart)
         hints += [halved(part) for part in parts]
     return torch.cat(hints, 1)
+
+
+def _carried_hints(
+    others: list[Warped], motion: Tensor, beyond: Beyond, timesteps: Tensor
+) -> list[Tensor]:
+    """Return what a level should know besides of the two carried motions, which come last."""
+    nearer = others[-2].frame0, others[-1].frame1
+    differences = beyond.differences(nearer, (motion[:, -4:-2], motion[:, -2:]), timesteps)
+    hints = []
+    for difference in differences:
+        scaled = DISAGREEMENT_SCALE * difference
+        hints += [halved(scaled), halved(scaled.abs().mean(1, keepdim=True))]
+    return hints
 
 
 class ImfVfiNetwork(nn.Module):
@@ -204,6 +230,7 @@ class ImfVfiNetwork(nn.Module):
         motion: Tensor,
         bend: Tensor | None = None,
         size: tuple[float, float] | None = None,
+        beyond: Beyond | None = None,
     ) -> Decoded:
         """Return the frames at ``timesteps``.
 
@@ -216,17 +243,24 @@ class ImfVfiNetwork(nn.Module):
             bend: How far what stands at each pixel is from where even motion would have it at the
                 moment, ``[B, 2, H, W]`` pixels; even motion when None.
             size: Height and width that the frames have without what they were padded with.
+            beyond: The keyframes around the pair, for a network that is handed carried motion;
+                none when None.
         """
         opinions = self.config.opinions
         if motion.shape[1] == 2:
             motion = motion.repeat(1, opinions, 1, 1)
         if motion.shape[1] != 2 * opinions:
             raise ValueError(f"expected {opinions} motions, got {motion.shape = }")
-        start, *further = flows_to_keyframes(motion, bend, timesteps)
+        carried = self.config.carried
+        start, *further = flows_to_keyframes(motion, bend, timesteps, carried)
         with torch.no_grad():
             still = Stillness.of(before.frames, after.frames)
             others = [_warped(before.frames, after.frames, flows, still) for flows in further]
             hints = opinion_hints(start, others)
+            if carried:
+                assert hints is not None
+                beyond = beyond or Beyond.nothing(before.frames, after.frames)
+                hints = torch.cat([hints, *_carried_hints(others, motion, beyond, timesteps)], 1)
         starts = pooled_flows(start, len(STRIDES))
         small = F.pixel_unshuffle(before.frames, 2), F.pixel_unshuffle(after.frames, 2)
         corrections, said = self._refine(before, after, timesteps, starts, small, hints)
@@ -234,7 +268,7 @@ class ImfVfiNetwork(nn.Module):
         flows = start + doubt * 2 * doubled(corrections[-1])
         warps = [_warped(before.frames, after.frames, flows, still), *others]
         frames, weights = blended(
-            (before.frames, after.frames), warps, timesteps, said, doubt, size
+            (before.frames, after.frames), warps, timesteps, said, doubt, size, carried
         )
         return Decoded(
             frames=frames,
@@ -274,16 +308,25 @@ class ImfVfiNetwork(nn.Module):
         )
         return found
 
-    def forward(self, frame0: Tensor, frame1: Tensor, timesteps: Tensor, motion: Tensor) -> Decoded:
+    def forward(
+        self,
+        frame0: Tensor,
+        frame1: Tensor,
+        timesteps: Tensor,
+        motion: Tensor,
+        bend: Tensor | None = None,
+        beyond: Beyond | None = None,
+    ) -> Decoded:
         """Encode two batches of keyframes and decode one moment of each pair.
 
-        ``motion`` is what `decode` takes; a network that matches by itself ignores it.
+        ``motion``, ``bend`` and ``beyond`` are what `decode` takes; a network that matches by
+        itself ignores them.
         """
         before, after = self.encode_both(frame0, frame1)
         pair = self.match(before, after)
         if pair is not None:
-            motion = motion_at(pair, timesteps)
-        return self.decode(before, after, timesteps, motion)
+            motion, bend = motion_at(pair, timesteps), None
+        return self.decode(before, after, timesteps, motion, bend, beyond=beyond)
 
 
 def _coarse_flows(starts: list[Tensor], corrections: list[Tensor]) -> list[Tensor]:

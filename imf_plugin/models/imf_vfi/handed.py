@@ -1,0 +1,111 @@
+"""The motion that a network is handed for some moments, put together from what was found of a pair.
+
+Convention:
+    Everything is as seen at each moment, in planes of the padded frames' size, the last pixels
+    repeated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imf_plugin.models.flow.carrying import into_the_pair
+from imf_plugin.models.flow.context import Around
+from imf_plugin.models.imf_vfi.recogniser import Opinions
+from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """The motion at ``B * T`` moments, those of one item side by side."""
+
+    motion: Tensor
+    """``[B * T, 2 * opinions, H, W]``, see `ImfVfiNetwork.decode`."""
+    bend: Tensor | None = None
+    """``[B * T, 2, H, W]``, likewise; None for even motion."""
+    side: Tensor | None = None
+    """``[B * T, 1, H, W]``, see `Opinions.side`; None where nothing is known of it."""
+
+    def to(self, device: torch.device) -> "Handed":
+        """Return the same on a device."""
+        return Handed(
+            motion=self.motion.to(device),
+            bend=None if self.bend is None else self.bend.to(device),
+            side=None if self.side is None else self.side.to(device),
+        )
+
+
+def handed_motion(
+    opinions: Sequence[Opinions],
+    around: Sequence[Around],
+    timesteps: Sequence[float],
+    size: tuple[int, int],
+    *,
+    carried: bool,
+) -> Handed:
+    """Return the motion at some timesteps.
+
+    Args:
+        opinions: What was found of every item of a batch.
+        around: What the keyframes around each say.
+        timesteps: In 0..1.
+        size: Height and width with padding.
+        carried: Whether the motions carried on from the neighbouring pairs come last.
+    """
+    rows = len(opinions) * len(timesteps)
+    count = len(opinions[0].flows) + (2 if carried else 0)
+    motion = torch.empty(rows, 2 * count, *size)
+    bends = any(item.bend is not None for item in around)
+    bend = torch.zeros(rows, 2, *size) if bends else None
+    sides = any(item.side is not None for item in opinions)
+    side = torch.zeros(rows, 1, *size) if sides else None
+    moments = product(zip(opinions, around, strict=True), timesteps)
+    for row, ((found, item), time) in enumerate(moments):
+        planes = motion[row].numpy()
+        height, width = found.flows[0].shape[:2]
+        aside = None if item.bend is None else item.bend.at(time, (width, height))
+        bent = None if aside is None else pixel_grid(height, width) - aside
+        # One at a time: all of them side by side, twice over, was half of the memory.
+        for number, opinion in enumerate(found.flows):
+            flow = flow_at(opinion, time)
+            flow = flow if bent is None else sample(flow, bent)
+            _fill(planes[2 * number :], flow)
+            if number == 0 and side is not None and found.side is not None:
+                _fill(side[row].numpy(), side_at(found.side, flow, time, aside)[..., None])
+        if carried:
+            even = flow_at(found.flows[0], time)
+            for place, flow in enumerate(into_the_pair(time, item.earlier, item.later, even)):
+                _fill(planes[2 * (len(found.flows) + place) :], flow)
+        if bend is not None and aside is not None:
+            _fill(bend[row].numpy(), aside)
+    return Handed(motion=motion, bend=bend, side=side)
+
+
+def side_at(
+    side: FloatArray, flow: FlowArray, timestep: float, aside: FlowArray | None
+) -> FloatArray:
+    """Return which keyframe shows what stands at each pixel at a timestep, ``[H, W]``.
+
+    Args:
+        side: The same halfway, see `Opinions.side`.
+        flow: The motion of what stands there at the timestep.
+        timestep: In 0..1.
+        aside: How far everything is from where even motion would have it; None for nowhere.
+    """
+    halfway = pixel_grid(*side.shape) + np.float32(0.5 - timestep) * flow
+    return sample(side, halfway if aside is None else halfway - aside)
+
+
+def _fill(planes: NDArray[np.float32], flow: FlowArray) -> None:
+    """Write what is given pixel by pixel, ``[h, w, C]``, to the first planes of ``[*, H, W]``."""
+    height, width = flow.shape[:2]
+    for channel in range(flow.shape[2]):
+        plane = planes[channel]
+        plane[:height, :width] = flow[..., channel]
+        plane[:height, width:] = plane[:height, width - 1 : width]
+        plane[height:] = plane[height - 1]

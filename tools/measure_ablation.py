@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from imf_plugin.engine.pixels import to_tensor
 from imf_plugin.media.read import open_media
 from imf_plugin.models.base import Context, Neighbour
+from imf_plugin.models.flow.context import Around
 from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
 from imf_plugin.models.imf_vfi.loading import load
 from imf_plugin.models.imf_vfi.recogniser import Opinions
@@ -87,6 +88,17 @@ def without_recognition(model: ImfVfiInterpolator) -> None:
     model.recogniser = None
 
 
+def without_carried(model: ImfVfiInterpolator) -> None:
+    look = model._look_around
+    model._look_around = lambda *given: [  # type: ignore[method-assign]
+        Around(bend=item.bend) for item in look(*given)
+    ]
+
+
+def without_standing(model: ImfVfiInterpolator) -> None:
+    model._standing = lambda *given: None  # type: ignore[method-assign]
+
+
 def nothing(model: ImfVfiInterpolator) -> None:
     pass
 
@@ -94,6 +106,8 @@ def nothing(model: ImfVfiInterpolator) -> None:
 ROWS: dict[str, Callable[[ImfVfiInterpolator], None]] = {
     "as it ships": nothing,
     "no recognition": without_recognition,
+    "no motion carried on from the neighbouring pairs": without_carried,
+    "nothing stands still": without_standing,
     "tokens silent": without_tokens,
     "implicit decoder silent": without_implicit,
     "no corrections at stride 2": without_corrections(3),

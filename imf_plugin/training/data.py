@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from imf_plugin.models.imf_vfi.beyond import OTHER_KEYFRAME
 from imf_plugin.training.augment import AugmentOptions, Sample, augmented, cut_sample
 from imf_plugin.training.cache import CachedClip, read_cache
+from imf_plugin.training.overlays import overlaid
 from imf_plugin.training.teacher import taught
 
 MOTION_RANGE_PX = (0.3, 8.0)
@@ -24,6 +25,8 @@ class DataOptions:
 
     scene_share: float = 0.12
     """Rendered scenes among the samples."""
+    overlay_share: float = 0.1
+    """Film samples with a logo or a subtitle over them."""
     teaches_flows: bool = True
     """Whether film samples get flows to learn from, see `teacher`; without them a sample takes
     half the time."""
@@ -86,6 +89,8 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         sample = cut_sample(clip, pair, random, self.options.augment)
         if self.options.teaches_flows:
             sample = taught(sample)
+        if not clip.is_scene and random.random() < self.options.overlay_share:
+            sample = overlaid(sample, random)
         return augmented(sample, random, self.options.augment)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:

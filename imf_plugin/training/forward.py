@@ -9,6 +9,7 @@ from torch import Tensor
 from imf_plugin.models.imf_vfi.beyond import Beyond
 from imf_plugin.models.imf_vfi.config import CARRIED
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
+from imf_plugin.models.imf_vfi.handed import Handed
 from imf_plugin.models.imf_vfi.layers import doubled
 from imf_plugin.models.imf_vfi.layers import halved as half_of
 from imf_plugin.models.imf_vfi.matching import motion_at
@@ -50,15 +51,8 @@ def decoded(network: ImfVfiNetwork, batch: Batch, *, halved: bool) -> Decoded:
         None if bend is None else halved_flow(bend),
         beyond=_beyond(batch, half_of),
     )
-    frames = enlarged(
-        batch.frame0,
-        batch.frame1,
-        batch.timesteps,
-        motion,
-        bend,
-        found.float(),
-        carried=network.config.carried,
-    )
+    handed = Handed(motion=motion, bend=bend, carried=network.config.carried)
+    frames = enlarged(batch.frame0, batch.frame1, batch.timesteps, handed, found.float())
     return replace(
         found,
         frames=frames,

@@ -37,9 +37,7 @@ class Recipe(Schedule):
 
 LITE_CPU = Recipe(
     network=LITE,
-    data=DataOptions(
-        teaches_flows=False, augment=AugmentOptions(crop_px=192, telling_share=0.5)
-    ),
+    data=DataOptions(teaches_flows=False, augment=AugmentOptions(crop_px=192, telling_share=0.5)),
     batch_size=8,
     total_steps=10_000,
     learning_rate=4e-4,

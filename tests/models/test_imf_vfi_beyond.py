@@ -71,6 +71,25 @@ def test_the_other_keyframe_stands_in_for_one_that_is_missing() -> None:
     torch.testing.assert_close(after[INNER], (seen[1] - seen[0])[INNER], atol=0.01, rtol=0)
 
 
+def test_what_stands_still_is_told_from_what_is_alike_by_chance() -> None:
+    """Stripes 4 px apart that move 4 px look still to two keyframes, not to those beyond."""
+    columns = torch.arange(WIDTH, dtype=torch.float32)
+
+    def stripes(shift: float) -> Tensor:
+        wave = 0.5 + 0.4 * torch.sin((columns - shift) * torch.pi / 2)
+        picture = wave.expand(1, 3, HEIGHT, WIDTH).clone()
+        picture[..., :16, :] = 0.7
+        return picture
+
+    beyond = Beyond(earlier=stripes(-2), later=stripes(6), distances=torch.tensor([[0.5, 0.5]]))
+    own, around = beyond.changes(stripes(0), stripes(4))[0]
+    assert own.max() < 1e-5
+    assert around[:16].max() == 0
+    assert around[16:].mean() > 0.3
+    alone = Beyond.nothing(stripes(0), stripes(4)).changes(stripes(0), stripes(4))[0]
+    torch.testing.assert_close(alone[0], alone[1])
+
+
 def test_untrained_a_carried_motion_counts_a_tenth_of_the_pairs_own() -> None:
     torch.manual_seed(0)
     network = ImfVfiNetwork(LITE).eval()

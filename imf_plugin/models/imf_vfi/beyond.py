@@ -43,6 +43,25 @@ class Beyond:
         return Beyond(**grown)
 
     @torch.no_grad()
+    def changes(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return how much every pixel changes where it is, ``[B, 2, H, W]``.
+
+        What stands still before a background that moves, a logo or a subtitle, is the same in all
+        four keyframes; of two that could be chance.
+
+        Args:
+            before: The pair's first keyframe, ``[B, 3, H, W]``.
+            after: Its second.
+
+        Returns:
+            The mean difference of the pair's two keyframes, and the larger one of those of each and
+            the keyframe beyond it.
+        """
+        pairs = ((before, after), (self.earlier, before), (after, self.later))
+        own, came, goes = ((one - two).abs().mean(1, keepdim=True) for one, two in pairs)
+        return torch.cat([own, torch.maximum(came, goes)], 1)
+
+    @torch.no_grad()
     def differences(
         self,
         nearer: Sequence[Tensor],

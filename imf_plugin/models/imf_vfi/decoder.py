@@ -37,6 +37,9 @@ OPINION_CHANNELS = 6
 CARRIED_CHANNELS = 4
 """What they see besides of an opinion that is carried on from a neighbouring pair."""
 
+STILL_CHANNELS = 2
+"""What they see besides, where there are such opinions, of what stands still."""
+
 OPINION_LEVELS = (0, 1, 2)
 """Levels that see the further opinions."""
 
@@ -106,6 +109,7 @@ class Decoder(nn.Module):
             if level in OPINION_LEVELS:
                 extra += OPINION_CHANNELS * (config.opinions - 1)
                 extra += CARRIED_CHANNELS * config.carried
+                extra += STILL_CHANNELS if config.carried else 0
             levels.append(
                 DecoderLevel(
                     features=config.pyramid[level],

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from imf_plugin.models.imf_vfi.blend import weighted
+from imf_plugin.models.imf_vfi.handed import Handed
 from imf_plugin.models.imf_vfi.layers import doubled_rows, halved, warp_cubic
 from imf_plugin.models.imf_vfi.network import Decoded, flows_to_keyframes
+from imf_plugin.models.imf_vfi.standing import Standing, keeping
 
 _BAND_ROWS = 64
 
@@ -27,11 +29,9 @@ def enlarged(
     planes0: Tensor,
     planes1: Tensor,
     timesteps: Tensor,
-    motion: Tensor,
-    bend: Tensor | None,
+    handed: Handed,
     found: Decoded,
-    side: Tensor | None = None,
-    carried: int = 0,
+    standing: Standing | None = None,
 ) -> Tensor:
     """Return the frames, ``[B, C, H, W]``.
 
@@ -39,14 +39,12 @@ def enlarged(
         planes0: The first keyframes, colours and extra channels, ``[B, C, H, W]``.
         planes1: The second ones.
         timesteps: ``[B]``.
-        motion: Of all opinions, ``[B, 2 * opinions, H, W]``, see `ImfVfiNetwork.decode`.
-        bend: ``[B, 2, H, W]``, likewise.
+        handed: The motion that the network was handed.
         found: What the network said of the same, halved.
-        side: Which keyframe shows what stands at each pixel, ``[B, 1, H, W]``, see `sided`; None
-            where nothing is known of it.
-        carried: How many of the opinions, the last ones, are carried on from neighbouring pairs.
+        standing: What stands still over what moves; None for nothing.
     """
-    small_bend = None if bend is None else halved_flow(bend)
+    motion, carried = handed.motion, handed.carried
+    small_bend = None if handed.bend is None else halved_flow(handed.bend)
     start = flows_to_keyframes(halved_flow(motion[:, :2]), small_bend, timesteps)[0]
     correction = 2 * (found.flows - start)
     made = torch.empty_like(planes0)
@@ -54,24 +52,41 @@ def enlarged(
     step = _BAND_ROWS if planes0.device.type == "cpu" else height
     for top in range(0, height, step):
         band = (..., slice(top, top + step), slice(None))
-        aside = None if bend is None else bend[band]
+        aside = None if handed.bend is None else handed.bend[band]
         flows = flows_to_keyframes(motion[band], aside, timesteps, carried)
         flows[0] = flows[0] + doubled_rows(correction, top, step)
-        own = len(flows) - carried
-        first, *others = (_both(planes0, planes1, flow, top) for flow in flows[:own])
-        candidates = [*first, planes0[band], planes1[band], *chain.from_iterable(others)]
-        if carried:
-            candidates.append(warp_cubic(planes0, flows[own][:, :2], top))
-            candidates.append(warp_cubic(planes1, flows[own + 1][:, 2:], top))
+        sources = _sources(planes0, planes1, flows, carried)
+        candidates = [
+            planes[band] if flow is None else warp_cubic(planes, flow, top)
+            for planes, flow in sources
+        ]
         weights = doubled_rows(found.weights, top, step)
-        if side is not None:
-            weights = sided(weights, side[band], carried)
+        if handed.side is not None:
+            weights = sided(weights, handed.side[band], carried)
+        if standing is not None:
+            brought = [
+                None if flow is None else warp_cubic(standing.edges, flow, top)
+                for _, flow in sources
+            ]
+            weights = keeping(weights, standing.kept[band], brought, timesteps)
         made[band] = weighted(candidates, weights)
     return made
 
 
-def _both(planes0: Tensor, planes1: Tensor, flows: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    return warp_cubic(planes0, flows[:, :2], top), warp_cubic(planes1, flows[:, 2:], top)
+def _sources(
+    planes0: Tensor, planes1: Tensor, flows: list[Tensor], carried: int
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Return where each candidate comes from, in the order of `untrained_weights`.
+
+    Returns:
+        A keyframe and the flow to it, ``[B, 2, h, W]``; None for the keyframe as it is.
+    """
+    own = len(flows) - carried
+    first, *others = ([(planes0, flow[:, :2]), (planes1, flow[:, 2:])] for flow in flows[:own])
+    sources = [*first, (planes0, None), (planes1, None), *chain.from_iterable(others)]
+    if carried:
+        sources += [(planes0, flows[own][:, :2]), (planes1, flows[own + 1][:, 2:])]
+    return sources
 
 
 def sided(weights: Tensor, side: Tensor, carried: int = 0) -> Tensor:

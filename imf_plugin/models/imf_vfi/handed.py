@@ -30,6 +30,8 @@ class Handed:
     """``[B * T, 2, H, W]``, likewise; None for even motion."""
     side: Tensor | None = None
     """``[B * T, 1, H, W]``, see `Opinions.side`; None where nothing is known of it."""
+    carried: int = 0
+    """How many of the opinions, the last ones, are carried on from neighbouring pairs."""
 
     def to(self, device: torch.device) -> "Handed":
         """Return the same on a device."""
@@ -37,6 +39,7 @@ class Handed:
             motion=self.motion.to(device),
             bend=None if self.bend is None else self.bend.to(device),
             side=None if self.side is None else self.side.to(device),
+            carried=self.carried,
         )
 
 
@@ -46,7 +49,7 @@ def handed_motion(
     timesteps: Sequence[float],
     size: tuple[int, int],
     *,
-    carried: bool,
+    carried: int = 0,
 ) -> Handed:
     """Return the motion at some timesteps.
 
@@ -55,10 +58,10 @@ def handed_motion(
         around: What the keyframes around each say.
         timesteps: In 0..1.
         size: Height and width with padding.
-        carried: Whether the motions carried on from the neighbouring pairs come last.
+        carried: `CARRIED` if the motions carried on from the neighbouring pairs come last.
     """
     rows = len(opinions) * len(timesteps)
-    count = len(opinions[0].flows) + (2 if carried else 0)
+    count = len(opinions[0].flows) + carried
     motion = torch.empty(rows, 2 * count, *size)
     bends = any(item.bend is not None for item in around)
     bend = torch.zeros(rows, 2, *size) if bends else None
@@ -83,7 +86,7 @@ def handed_motion(
                 _fill(planes[2 * (len(found.flows) + place) :], flow)
         if bend is not None and aside is not None:
             _fill(bend[row].numpy(), aside)
-    return Handed(motion=motion, bend=bend, side=side)
+    return Handed(motion=motion, bend=bend, side=side, carried=carried)
 
 
 def side_at(

@@ -36,7 +36,9 @@ from imf_plugin.models.imf_vfi.layers import doubled, halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.recogniser import Opinions, Recogniser
+from imf_plugin.models.imf_vfi.standing import Picture, Standing, standing_still
 from imf_plugin.models.pairs import PairCache
+from imf_plugin.motion.flow import FloatArray
 
 CACHED_PAIRS = 6
 """Pairs whose classical flow is kept: the current one and both beside it, for two threads."""
@@ -61,6 +63,8 @@ class ImfVfiFeatures:
     """Likewise."""
     greys: tuple[GreyPicture, ...]
     """8-bit luma ``[H, W]`` for the classical flow; empty where the network matches by itself."""
+    pictures: tuple[Picture, ...]
+    """8-bit colours ``[H, W, 3]``, to see what stands still; likewise."""
 
 
 class ImfVfiInterpolator:
@@ -100,16 +104,19 @@ class ImfVfiInterpolator:
         with self._autocast():
             state = self.network.encode(halved(planes[:, :3]))
         classical = self.network.matcher is None
-        greys = tuple(_grey(item) for item in batch) if classical else ()
+        floats = [_interleaved(item) for item in batch] if classical else []
+        greys, pictures = tuple(map(_grey, floats)), tuple(map(_in_8_bits, floats))
         tensors = [batch, planes, state.frames, *state.pyramid]
-        size_bytes = sum(tensor.nbytes for tensor in tensors) + sum(grey.nbytes for grey in greys)
         features = ImfVfiFeatures(
             state=state,
             planes=planes,
             lowest=given.amin((2, 3)),
             highest=given.amax((2, 3)),
             greys=greys,
+            pictures=pictures,
         )
+        size_bytes = sum(tensor.nbytes for tensor in tensors)
+        size_bytes += sum(picture.nbytes for picture in (*greys, *pictures))
         return KeyframeState(
             frames=batch, features=features, batched=batched, size_bytes=size_bytes
         )
@@ -134,6 +141,7 @@ class ImfVfiInterpolator:
         context = encoded_context(self, context, before)
         around = self._look_around(before, after, context)
         beyond = _beyond(before, after, context) if self.network.config.carried else None
+        standing = self._standing(before, after, context)
         # A GPU wants many at once; a CPU's caches hold one, and a batch of 3 takes half as long
         # again as 3 by themselves.
         at_once = 1 if self.device.type == "cpu" else max(1, len(between))
@@ -141,7 +149,7 @@ class ImfVfiInterpolator:
             frame
             for first in range(0, len(between), at_once)
             for frame in self._between(
-                before, after, between[first : first + at_once], around, beyond
+                before, after, between[first : first + at_once], around, beyond, standing
             ).unbind(1)
         )
         keyframes = {0.0: before.frames, 1.0: after.frames}
@@ -155,6 +163,24 @@ class ImfVfiInterpolator:
         matches_itself = self.network.matcher is not None
         return look_around(self._flows, before, after, None if matches_itself else context)
 
+    def _standing(
+        self, before: KeyframeState, after: KeyframeState, context: Context | None
+    ) -> Standing | None:
+        """Return what stands still in all keyframes, None if nothing does."""
+        earlier, later = (context.earlier, context.later) if context else (None, None)
+        states = [_state(earlier), before, after, _state(later)]
+        known = [state.features.pictures for state in states if state is not None]
+        masks = [standing_still(pictures) for pictures in zip(*known, strict=True)]
+        if not any(mask is not None for mask in masks):
+            return None
+        planes = torch.zeros(len(masks), 2, *before.features.planes.shape[2:])
+        height, width = before.frames.shape[2:]
+        for into, mask in zip(planes, masks, strict=True):
+            if mask is not None:
+                into[:, :height, :width] = torch.from_numpy(mask)
+        planes = planes.to(self.device)
+        return Standing(kept=planes[:, :1], edges=planes[:, 1:])
+
     def _between(
         self,
         before: KeyframeState,
@@ -162,6 +188,7 @@ class ImfVfiInterpolator:
         values: list[float],
         around: list[Around],
         beyond: Beyond | None,
+        standing: Standing | None,
     ) -> Tensor:
         """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
         B, C, H, W = before.frames.shape
@@ -181,8 +208,8 @@ class ImfVfiInterpolator:
                 beyond and beyond.repeated(T),
             )
         planes0, planes1 = _repeated(first.planes, T), _repeated(second.planes, T)
-        carried = self.network.config.carried
-        made = enlarged(planes0, planes1, times, motion, bend, found.float(), handed.side, carried)
+        standing = standing and standing.repeated(T)
+        made = enlarged(planes0, planes1, times, handed, found.float(), standing)
         made = made[..., :H, :W].reshape(B, T, C, H, W)
         low = torch.minimum(first.lowest, second.lowest)[:, None, :, None, None]
         high = torch.maximum(first.highest, second.highest)[:, None, :, None, None]
@@ -205,7 +232,7 @@ class ImfVfiInterpolator:
             around,
             values,
             (height, width),
-            carried=self.network.config.carried > 0,
+            carried=self.network.config.carried,
         ).to(self.device)
 
     def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
@@ -246,16 +273,24 @@ def _beyond(before: KeyframeState, after: KeyframeState, context: Context | None
     """Return the keyframes around a pair, halved."""
 
     def known(neighbour: Neighbour | None, other: KeyframeState) -> tuple[Tensor, float]:
-        if neighbour is None:
+        state = _state(neighbour)
+        if state is None or neighbour is None:
             return other.features.state.frames, OTHER_KEYFRAME
-        assert isinstance(neighbour.keyframe, KeyframeState)
-        return neighbour.keyframe.features.state.frames, neighbour.distance
+        return state.features.state.frames, neighbour.distance
 
     context = context or Context()
     earlier, came = known(context.earlier, after)
     later, goes = known(context.later, before)
     distances = earlier.new_tensor([[came, goes]]).expand(earlier.shape[0], 2)
     return Beyond(earlier=earlier, later=later, distances=distances)
+
+
+def _state(neighbour: Neighbour | None) -> KeyframeState | None:
+    """Return an encoded neighbour's state."""
+    if neighbour is None:
+        return None
+    assert isinstance(neighbour.keyframe, KeyframeState)
+    return neighbour.keyframe
 
 
 def _estimate(before: KeyframeState, after: KeyframeState) -> PairFlows:
@@ -279,7 +314,14 @@ def _repeated(planes: Tensor, times: int) -> Tensor:
     return planes if times == 1 else planes.repeat_interleave(times, 0)
 
 
-def _grey(frame: Tensor) -> GreyPicture:
-    picture = frame[:3].detach().to("cpu", torch.float32).permute(1, 2, 0).contiguous().numpy()
-    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.convertScaleAbs(np.maximum(luma, 0), alpha=255), np.uint8)
+def _interleaved(frame: Tensor) -> FloatArray:
+    """Return the colours of a frame as a picture ``[H, W, 3]``."""
+    return frame[:3].detach().to("cpu", torch.float32).permute(1, 2, 0).contiguous().numpy()
+
+
+def _grey(picture: FloatArray) -> GreyPicture:
+    return _in_8_bits(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)))
+
+
+def _in_8_bits(picture: FloatArray) -> Picture:
+    return np.asarray(cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255), np.uint8)

@@ -19,7 +19,7 @@ from imf_plugin.models.weight_files import (
 
 SHARP = "imf-vfi-sharp"
 
-DECODING = 5
+DECODING = 6
 """Goes up whenever the same weights give other pixels."""
 
 

@@ -260,7 +260,9 @@ class ImfVfiNetwork(nn.Module):
             if carried:
                 assert hints is not None
                 beyond = beyond or Beyond.nothing(before.frames, after.frames)
-                hints = torch.cat([hints, *_carried_hints(others, motion, beyond, timesteps)], 1)
+                changes = beyond.changes(before.frames, after.frames)
+                more = _carried_hints(others, motion, beyond, timesteps)
+                hints = torch.cat([hints, *more, halved(DISAGREEMENT_SCALE * changes)], 1)
         starts = pooled_flows(start, len(STRIDES))
         small = F.pixel_unshuffle(before.frames, 2), F.pixel_unshuffle(after.frames, 2)
         corrections, said = self._refine(before, after, timesteps, starts, small, hints)

@@ -10,7 +10,6 @@ from imf_plugin.models.imf_vfi.beyond import Beyond
 from imf_plugin.models.imf_vfi.config import CARRIED
 from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
 from imf_plugin.models.imf_vfi.handed import Handed
-from imf_plugin.models.imf_vfi.layers import doubled
 from imf_plugin.models.imf_vfi.layers import halved as half_of
 from imf_plugin.models.imf_vfi.matching import motion_at
 from imf_plugin.models.imf_vfi.network import Decoded, ImfVfiNetwork
@@ -39,19 +38,22 @@ def decoded(network: ImfVfiNetwork, batch: Batch, *, halved: bool) -> Decoded:
         return found
     before, after = network.encode_both(half_of(batch.frame0), half_of(batch.frame1))
     pair = network.match(before, after)
-    motion = (
-        _handed(network, batch) if pair is None else 2 * doubled(motion_at(pair, batch.timesteps))
-    )
-    bend = batch.bend if pair is None else None
+    if pair is None:
+        handed = Handed(
+            motion=halved_flow(_handed(network, batch)),
+            bend=halved_flow(batch.bend),
+            carried=network.config.carried,
+        )
+    else:
+        handed = Handed(motion=motion_at(pair, batch.timesteps))
     found = network.decode(
         before,
         after,
         batch.timesteps,
-        halved_flow(motion),
-        None if bend is None else halved_flow(bend),
+        handed.motion,
+        handed.bend,
         beyond=_beyond(batch, half_of),
     )
-    handed = Handed(motion=motion, bend=bend, carried=network.config.carried)
     frames = enlarged(batch.frame0, batch.frame1, batch.timesteps, handed, found.float())
     return replace(
         found,

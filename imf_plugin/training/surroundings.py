@@ -69,13 +69,20 @@ def surroundings_of(
         return None
     stored = np.asarray(clip.neighbours[pair_index], np.float32)
     earlier, later = (
-        NeighbourFlow(flow=_grown(flow)) if may and np.isfinite(flow[0, 0, 0]) else None
+        NeighbourFlow(flow=flow) if may and np.isfinite(flow[0, 0, 0]) else None
         for flow, may in zip(stored, known, strict=True)
     )
     if earlier is None and later is None:
         return None
-    own = _grown(np.asarray(clip.flows[pair_index], np.float32))
-    bend = find_bend(own, earlier, later)
+    half = np.asarray(clip.flows[pair_index], np.float32)
+    own = _grown(half)
+    bend = find_bend(own, earlier and _changed(earlier, _grown), later and _changed(later, _grown))
+    carried = into_the_pair(
+        timestep,
+        earlier and _changed(earlier, _shrunk),
+        later and _changed(later, _shrunk),
+        _shrunk(half),
+    )
     aside = np.zeros_like(own) if bend is None else bend.at(timestep, own.shape[1::-1])
     pair = clip.pairs[pair_index]
 
@@ -86,7 +93,7 @@ def surroundings_of(
         earlier=picture(pair.first - pair.gap) if earlier else None,
         later=picture(pair.first + 2 * pair.gap) if later else None,
         aside=aside[place],
-        carried=np.concatenate(into_the_pair(timestep, earlier, later, own), axis=-1)[place],
+        carried=np.concatenate([_grown(2 * flow) for flow in carried], axis=-1)[place],
     )
 
 
@@ -94,3 +101,12 @@ def _grown(half: FlowArray) -> FlowArray:
     """Return a flow of half the size, whose values are full-size pixels, at full size."""
     size = (2 * half.shape[1], 2 * half.shape[0])
     return np.asarray(cv2.resize(half, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _shrunk(half: FlowArray) -> FlowArray:
+    """Return a flow of half the size in the pixels of that."""
+    return half / np.float32(2)
+
+
+def _changed(neighbour: NeighbourFlow, change: Callable[[FlowArray], FlowArray]) -> NeighbourFlow:
+    return replace(neighbour, flow=change(neighbour.flow))

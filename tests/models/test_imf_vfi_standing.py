@@ -15,6 +15,7 @@ from imf_plugin.models.imf_vfi.standing import keeping, standing_still
 from imf_plugin.models.registry import describe_model
 
 HEIGHT, WIDTH = 128, 256
+MOVING = np.full((HEIGHT, WIDTH, 2), (14, 0), np.float32)
 type Picture = NDArray[np.uint8]
 
 
@@ -42,7 +43,7 @@ def tensor(picture: Picture) -> Tensor:
 
 
 def test_letters_over_moving_ground_are_found_whole_and_little_else() -> None:
-    found = standing_still([titled(time) for time in (-1, 0, 1, 2)])
+    found = standing_still([titled(time) for time in (-1, 0, 1, 2)], MOVING)
     assert found is not None
     kept, edges = found
     assert kept[ink()].mean() > 0.98
@@ -53,6 +54,18 @@ def test_letters_over_moving_ground_are_found_whole_and_little_else() -> None:
     assert 0.2 < edges.sum() / kept.sum() < 1
 
 
+def test_where_nothing_moves_there_is_nothing_to_keep_it_from() -> None:
+    motion = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    pictures = [titled(0)] * 4
+    assert standing_still(pictures, motion) is None
+    motion[:, :64, 0] = 3
+    found = standing_still(pictures, motion)
+    assert found is not None
+    columns = np.flatnonzero(found[0].any(0))
+    assert columns.min() < 64
+    assert columns.max() < 64 + 16
+
+
 @pytest.mark.parametrize("noise", [0, 1])
 def test_a_little_noise_of_compression_does_not_matter(noise: int) -> None:
     generator = np.random.default_rng(2)
@@ -60,16 +73,16 @@ def test_a_little_noise_of_compression_does_not_matter(noise: int) -> None:
     for time in (-1, 0, 1):
         grain = generator.integers(-noise, noise + 1, (HEIGHT, WIDTH, 3))
         pictures.append((titled(time).astype(int) + grain).astype(np.uint8))
-    found = standing_still(pictures)
+    found = standing_still(pictures, MOVING)
     assert found is not None
     assert found[0][ink()].mean() > 0.98
 
 
 def test_nothing_is_found_where_all_moves_nothing_stands_out_or_two_frames_are_known() -> None:
-    assert standing_still([ground(time) for time in (-1, 0, 1, 2)]) is None
+    assert standing_still([ground(time) for time in (-1, 0, 1, 2)], MOVING) is None
     plain = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    assert standing_still([plain, plain, plain]) is None
-    assert standing_still([titled(0), titled(1)]) is None
+    assert standing_still([plain, plain, plain], MOVING) is None
+    assert standing_still([titled(0), titled(1)], MOVING) is None
 
 
 def test_what_changes_its_colour_but_not_its_luma_does_not_stand_still() -> None:
@@ -81,7 +94,7 @@ def test_what_changes_its_colour_but_not_its_luma_does_not_stand_still() -> None
         picture = np.full((HEIGHT, WIDTH, 3), colours[turn % 2], np.uint8)
         picture[ink()] = 240
         pictures.append(picture)
-    found = standing_still(pictures)
+    found = standing_still(pictures, MOVING)
     assert found is not None
     np.testing.assert_array_equal(found[0], ink())
 

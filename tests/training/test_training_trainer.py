@@ -189,6 +189,7 @@ def test_weights_of_another_network_are_no_beginning(cache: Path, tmp_path: Path
 
 def test_training_makes_frames_as_interpolators_do(cache: Path) -> None:
     from imf_plugin.models.imf_vfi.config import CARRIED
+    from imf_plugin.models.imf_vfi.enlargement import halved_flow
     from imf_plugin.models.imf_vfi.interpolator import ImfVfiInterpolator
     from imf_plugin.models.imf_vfi.network import ImfVfiNetwork
     from imf_plugin.models.imf_vfi.recogniser import Opinions
@@ -205,7 +206,7 @@ def test_training_makes_frames_as_interpolators_do(cache: Path) -> None:
     model = ImfVfiInterpolator(network, describe_model("imf-vfi-lite"))
     flows = [
         flow[0].permute(1, 2, 0).contiguous().numpy()
-        for flow in torch.split(batch.motion[:, : -2 * CARRIED], 2, 1)
+        for flow in torch.split(halved_flow(batch.motion[:, : -2 * CARRIED]), 2, 1)
     ]
     model._opinions._find = lambda before, after: [Opinions(flows=flows)]
     with torch.inference_mode():

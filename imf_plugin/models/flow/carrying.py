@@ -5,11 +5,9 @@ out of it. But it was seen moving before, or it will be afterwards. (Two-frame m
 nearly all of them, can only guess there.) `docs/design/context.md` holds what this is worth.
 """
 
-import cv2
 import numpy as np
 
 from imf_plugin.models.flow.bending import NeighbourFlow
-from imf_plugin.models.flow.estimation import enlarge
 from imf_plugin.motion.flow import FlowArray, pixel_grid, sample
 
 _ITERATIONS = 3
@@ -24,17 +22,14 @@ def carried_on(neighbour: NeighbourFlow, offset: float) -> FlowArray:
             pair's distance; below 0 for before.
 
     Returns:
-        Pixels per pair of what stands at each pixel at that time, worked out at half the size.
+        Pixels per pair of what stands at each pixel at that time.
     """
-    height, width = neighbour.flow.shape[:2]
-    size = (max(1, width // 2), max(1, height // 2))
-    factors = np.array([size[0] / width, size[1] / height], np.float32) / neighbour.distance
-    small = cv2.resize(neighbour.flow, size, interpolation=cv2.INTER_AREA) * np.float32(factors)
-    grid = pixel_grid(size[1], size[0])
-    moved = small
+    even = neighbour.flow / np.float32(neighbour.distance)
+    grid = pixel_grid(*even.shape[:2])
+    moved = even
     for _ in range(_ITERATIONS):
-        moved = sample(small, grid - np.float32(offset) * moved)
-    return enlarge(moved, (width, height))
+        moved = sample(even, grid - np.float32(offset) * moved)
+    return moved
 
 
 def into_the_pair(

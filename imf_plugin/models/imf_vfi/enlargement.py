@@ -43,27 +43,26 @@ def enlarged(
         found: What the network said of the same, halved.
         standing: What stands still over what moves; None for nothing.
     """
-    motion, carried = handed.motion, handed.carried
-    small_bend = None if handed.bend is None else halved_flow(handed.bend)
-    start = flows_to_keyframes(halved_flow(motion[:, :2]), small_bend, timesteps)[0]
-    correction = 2 * (found.flows - start)
+    start = flows_to_keyframes(handed.motion[:, :2], handed.bend, timesteps)[0]
+    correction = found.flows - start
     made = torch.empty_like(planes0)
     height = planes0.shape[2]
     step = _BAND_ROWS if planes0.device.type == "cpu" else height
     for top in range(0, height, step):
         band = (..., slice(top, top + step), slice(None))
-        aside = None if handed.bend is None else handed.bend[band]
-        flows = flows_to_keyframes(motion[band], aside, timesteps, carried)
-        flows[0] = flows[0] + doubled_rows(correction, top, step)
-        sources = _sources(planes0, planes1, flows, carried)
+        motion = 2 * doubled_rows(handed.motion, top, step)
+        aside = None if handed.bend is None else 2 * doubled_rows(handed.bend, top, step)
+        flows = flows_to_keyframes(motion, aside, timesteps, handed.carried)
+        flows[0] = flows[0] + 2 * doubled_rows(correction, top, step)
+        sources = _sources(planes0, planes1, flows, handed.carried)
         candidates = [
             planes[band] if flow is None else warp_cubic(planes, flow, top)
             for planes, flow in sources
         ]
         weights = doubled_rows(found.weights, top, step)
         if handed.side is not None:
-            weights = sided(weights, handed.side[band], carried)
-        if standing is not None:
+            weights = sided(weights, doubled_rows(handed.side, top, step), handed.carried)
+        if standing is not None and standing.is_near(top, step):
             brought = [
                 None if flow is None else warp_cubic(standing.edges, flow, top)
                 for _, flow in sources

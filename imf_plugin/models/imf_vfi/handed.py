@@ -1,14 +1,16 @@
 """The motion that a network is handed for some moments, put together from what was found of a pair.
 
 Convention:
-    Everything is as seen at each moment, in planes of the padded frames' size, the last pixels
-    repeated.
+    Everything is at half the size, as the network sees the frames, and in its pixels: flow is
+    smooth, and a quarter of the pixels is a quarter of the work. Planes are padded by repeating the
+    last pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from imf_plugin.models.flow.carrying import into_the_pair
 from imf_plugin.models.flow.context import Around
 from imf_plugin.models.imf_vfi.recogniser import Opinions
 from imf_plugin.motion.flow import FloatArray, FlowArray, flow_at, pixel_grid, sample
+
+_HALF = np.float32(0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,34 @@ class Handed:
         )
 
 
+def halved_opinions(found: Opinions) -> Opinions:
+    """Return opinions at half the size."""
+    return Opinions(
+        flows=[_HALF * _halved(flow) for flow in found.flows],
+        side=None if found.side is None else _halved(found.side),
+    )
+
+
+def halved_around(around: Around) -> Around:
+    """Return what the keyframes around a pair say with its flows at half the size."""
+    earlier, later = (
+        one and replace(one, flow=_HALF * _halved(one.flow))
+        for one in (around.earlier, around.later)
+    )
+    return replace(around, earlier=earlier, later=later)
+
+
+def _halved(picture: FloatArray) -> FloatArray:
+    """Return a picture ``[H, W]`` or ``[H, W, C]`` at half the size, of an odd size rounded up."""
+    height, width = picture.shape[:2]
+    if height % 2 or width % 2:
+        picture = cv2.copyMakeBorder(
+            picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
+        ).astype(np.float32)
+    size = ((width + 1) // 2, (height + 1) // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
 def handed_motion(
     opinions: Sequence[Opinions],
     around: Sequence[Around],
@@ -54,10 +86,10 @@ def handed_motion(
     """Return the motion at some timesteps.
 
     Args:
-        opinions: What was found of every item of a batch.
-        around: What the keyframes around each say.
+        opinions: What was found of every item of a batch, see `halved_opinions`.
+        around: What the keyframes around each say, see `halved_around`.
         timesteps: In 0..1.
-        size: Height and width with padding.
+        size: Height and width with padding, halved.
         carried: `CARRIED` if the motions carried on from the neighbouring pairs come last.
     """
     rows = len(opinions) * len(timesteps)
@@ -71,9 +103,9 @@ def handed_motion(
     for row, ((found, item), time) in enumerate(moments):
         planes = motion[row].numpy()
         height, width = found.flows[0].shape[:2]
-        aside = None if item.bend is None else item.bend.at(time, (width, height))
+        # Bends are in the pixels of the whole size.
+        aside = None if item.bend is None else _HALF * item.bend.at(time, (width, height))
         bent = None if aside is None else pixel_grid(height, width) - aside
-        # One at a time: all of them side by side, twice over, was half of the memory.
         for number, opinion in enumerate(found.flows):
             flow = flow_at(opinion, time)
             flow = flow if bent is None else sample(flow, bent)
@@ -107,8 +139,7 @@ def side_at(
 def _fill(planes: NDArray[np.float32], flow: FlowArray) -> None:
     """Write what is given pixel by pixel, ``[h, w, C]``, to the first planes of ``[*, H, W]``."""
     height, width = flow.shape[:2]
-    for channel in range(flow.shape[2]):
-        plane = planes[channel]
-        plane[:height, :width] = flow[..., channel]
+    for plane, channel in zip(planes, cv2.split(flow), strict=False):
+        plane[:height, :width] = channel
         plane[:height, width:] = plane[:height, width - 1 : width]
         plane[height:] = plane[height - 1]

@@ -30,13 +30,13 @@ from imf_plugin.models.flow.estimation import GreyPicture, estimate_middle
 from imf_plugin.models.flow.opinions import other_opinions
 from imf_plugin.models.imf_vfi.beyond import OTHER_KEYFRAME, Beyond
 from imf_plugin.models.imf_vfi.config import STRIDES
-from imf_plugin.models.imf_vfi.enlargement import enlarged, halved_flow
-from imf_plugin.models.imf_vfi.handed import Handed, handed_motion
-from imf_plugin.models.imf_vfi.layers import doubled, halved
+from imf_plugin.models.imf_vfi.enlargement import enlarged
+from imf_plugin.models.imf_vfi.handed import Handed, halved_around, halved_opinions, handed_motion
+from imf_plugin.models.imf_vfi.layers import halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.recogniser import Opinions, Recogniser
-from imf_plugin.models.imf_vfi.standing import Picture, Standing, standing_still
+from imf_plugin.models.imf_vfi.standing import FEWEST, Picture, Standing, standing_still
 from imf_plugin.models.pairs import PairCache
 from imf_plugin.motion.flow import FloatArray
 
@@ -161,7 +161,8 @@ class ImfVfiInterpolator:
         self, before: KeyframeState, after: KeyframeState, context: Context | None
     ) -> list[Around]:
         matches_itself = self.network.matcher is not None
-        return look_around(self._flows, before, after, None if matches_itself else context)
+        found = look_around(self._flows, before, after, None if matches_itself else context)
+        return [halved_around(item) for item in found]
 
     def _standing(
         self, before: KeyframeState, after: KeyframeState, context: Context | None
@@ -170,7 +171,13 @@ class ImfVfiInterpolator:
         earlier, later = (context.earlier, context.later) if context else (None, None)
         states = [_state(earlier), before, after, _state(later)]
         known = [state.features.pictures for state in states if state is not None]
-        masks = [standing_still(pictures) for pictures in zip(*known, strict=True)]
+        if len(known) < FEWEST or not before.features.pictures:
+            return None
+        motions = self._flows.get(before, after)
+        masks = [
+            standing_still(pictures, motion)
+            for pictures, motion in zip(zip(*known, strict=True), motions, strict=True)
+        ]
         if not any(mask is not None for mask in masks):
             return None
         planes = torch.zeros(len(masks), 2, *before.features.planes.shape[2:])
@@ -196,14 +203,13 @@ class ImfVfiInterpolator:
         first, second = before.features, after.features
         times = torch.tensor(values, device=self.device, dtype=torch.float32).repeat(B)
         handed = self._motion(before, after, values, around)
-        motion, bend = handed.motion, handed.bend
         with self._autocast():
             found = self.network.decode(
                 first.state.repeated(T),
                 second.state.repeated(T),
                 times,
-                halved_flow(motion),
-                None if bend is None else halved_flow(bend),
+                handed.motion,
+                handed.bend,
                 (H / 2, W / 2),
                 beyond and beyond.repeated(T),
             )
@@ -226,7 +232,7 @@ class ImfVfiInterpolator:
         """Return the motion at each timestep of each item."""
         if self.network.matcher is not None:
             return Handed(motion=self._matched(before, after, values))
-        height, width = before.features.planes.shape[2:]
+        height, width = before.features.state.frames.shape[2:]
         return handed_motion(
             self._opinions.get(before, after),
             around,
@@ -236,12 +242,11 @@ class ImfVfiInterpolator:
         ).to(self.device)
 
     def _matched(self, before: KeyframeState, after: KeyframeState, values: list[float]) -> Tensor:
-        """Return the motion that the network finds by itself, ``[B * T, 2, H, W]``."""
+        """Return the motion that the network finds by itself, ``[B * T, 2, H/2, W/2]``."""
         pair = self._matches.get(before, after)
         grown = {name: flow.repeat_interleave(len(values), 0) for name, flow in vars(pair).items()}
         times = torch.tensor(values, device=self.device).repeat(before.frames.shape[0])
-        # It was found at half the size.
-        return 2 * doubled(motion_at(PairMotion(**grown), times))
+        return motion_at(PairMotion(**grown), times)
 
     def _match(self, before: KeyframeState, after: KeyframeState) -> PairMotion:
         with self._autocast():
@@ -252,16 +257,15 @@ class ImfVfiInterpolator:
     def _all_opinions(self, before: KeyframeState, after: KeyframeState) -> list[Opinions]:
         middles = self._flows.get(before, after)
         if self.network.config.opinions - self.network.config.carried == 1:
-            return [Opinions(flows=[middle]) for middle in middles]
+            return [halved_opinions(Opinions(flows=[middle])) for middle in middles]
         greys = zip(before.features.greys, after.features.greys, strict=True)
         frames = zip(before.frames, after.frames, strict=True)
         found = []
         for middle, pair, pictures in zip(middles, greys, frames, strict=True):
-            opinions = [middle, *other_opinions(*pair)]
+            opinions = Opinions(flows=[middle, *other_opinions(*pair)])
             if self.recogniser is not None:
-                found.append(self.recogniser.corrected(pictures, pair, opinions))
-            else:
-                found.append(Opinions(flows=opinions))
+                opinions = self.recogniser.corrected(pictures, pair, opinions.flows)
+            found.append(halved_opinions(opinions))
         return found
 
     def _autocast(self) -> torch.autocast:

@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imf_plugin.motion.flow import FlowArray
+
 type Picture = NDArray[np.uint8]
 
 SAME_LEVELS = 4
@@ -35,6 +37,14 @@ EDGE_PX = 3
 FEWEST = 3
 """Keyframes that are needed to tell."""
 
+MOVING_PX = 0.5
+"""Where nothing moves by more nearby, there is nothing to keep it from."""
+
+MOVING_CELL_PX = 16
+"""Nearby is a neighbouring cell."""
+
+_NEAR_ROWS = 64
+
 _LEAST = 1e-3
 
 
@@ -47,6 +57,11 @@ class Standing:
     edges: Tensor
     """1 where an edge surely stands still, so that no motion leads from there, likewise."""
 
+    def is_near(self, top: int, rows: int) -> bool:
+        """Return whether anything stands still in some rows or not far from them."""
+        reach = slice(max(0, top - _NEAR_ROWS), top + rows + _NEAR_ROWS)
+        return bool(self.kept[:, :, reach].any())
+
     def repeated(self, times: int) -> "Standing":
         """Return every item ``times`` times in a row, for as many moments."""
         if times == 1:
@@ -55,11 +70,12 @@ class Standing:
         return Standing(**grown)
 
 
-def standing_still(pictures: Sequence[Picture]) -> NDArray[np.bool_] | None:
-    """Return what stands still in some keyframes, in order of time.
+def standing_still(pictures: Sequence[Picture], motion: FlowArray) -> NDArray[np.bool_] | None:
+    """Return what stands still in some keyframes, in order of time, where something moves.
 
     Args:
         pictures: 8 bits, ``[H, W, 3]`` each.
+        motion: Between the two in the middle, ``[H, W, 2]`` pixels.
 
     Returns:
         ``[2, H, W]``, see `Standing`; None where nothing does, or there are too few to tell.
@@ -69,6 +85,7 @@ def standing_still(pictures: Sequence[Picture]) -> NDArray[np.bool_] | None:
     changes = [cv2.absdiff(one, two) for one, two in pairwise(pictures)]
     still = np.maximum.reduce(cv2.split(np.maximum.reduce(changes))) <= SAME_LEVELS
     grey = np.asarray(cv2.cvtColor(pictures[1], cv2.COLOR_RGB2GRAY), np.uint8)
+    still &= _moving_nearby(motion)
     kept = still & (_contrast(grey, STROKE_PX) > CONTRAST_LEVELS)
     if not kept.any():
         return None
@@ -98,6 +115,16 @@ def keeping(
     first, second = (place for place, edge in enumerate(brought) if edge is None)
     still[:, first], still[:, second] = 1 - time, time
     return moving + kept * (still - moving)
+
+
+def _moving_nearby(motion: FlowArray) -> NDArray[np.bool_]:
+    height, width = motion.shape[:2]
+    cells = max(1, width // MOVING_CELL_PX), max(1, height // MOVING_CELL_PX)
+    lengths = np.abs(cv2.resize(motion, cells, interpolation=cv2.INTER_AREA)).max(axis=2)
+    around = cv2.dilate(lengths, np.ones((3, 3), np.uint8))
+    moving = (around > MOVING_PX).astype(np.uint8)
+    grown = cv2.resize(moving, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(grown > 0)
 
 
 def _contrast(grey: Picture, side_px: int) -> Picture:

@@ -45,13 +45,10 @@ def tensor(picture: Picture) -> Tensor:
 def test_letters_over_moving_ground_are_found_whole_and_little_else() -> None:
     found = standing_still([titled(time) for time in (-1, 0, 1, 2)], MOVING)
     assert found is not None
-    kept, edges = found
-    assert kept[ink()].mean() > 0.98
-    assert kept[~cv2.dilate(ink().astype(np.uint8), np.ones((7, 7))).astype(bool)].sum() == 0
+    assert found[ink()].mean() > 0.98
+    assert found[~cv2.dilate(ink().astype(np.uint8), np.ones((7, 7))).astype(bool)].sum() == 0
     # The ground between the strokes moves, but for what stays as bright as it was.
-    assert kept[~ink()].sum() < 0.2 * ink().sum()
-    assert not (edges & ~kept).any()
-    assert 0.2 < edges.sum() / kept.sum() < 1
+    assert found[~ink()].sum() < 0.2 * ink().sum()
 
 
 def test_where_nothing_moves_there_is_nothing_to_keep_it_from() -> None:
@@ -61,7 +58,7 @@ def test_where_nothing_moves_there_is_nothing_to_keep_it_from() -> None:
     motion[:, :64, 0] = 3
     found = standing_still(pictures, motion)
     assert found is not None
-    columns = np.flatnonzero(found[0].any(0))
+    columns = np.flatnonzero(found.any(0))
     assert columns.min() < 64
     assert columns.max() < 64 + 16
 
@@ -75,7 +72,7 @@ def test_a_little_noise_of_compression_does_not_matter(noise: int) -> None:
         pictures.append((titled(time).astype(int) + grain).astype(np.uint8))
     found = standing_still(pictures, MOVING)
     assert found is not None
-    assert found[0][ink()].mean() > 0.98
+    assert found[ink()].mean() > 0.98
 
 
 def test_nothing_is_found_where_all_moves_nothing_stands_out_or_two_frames_are_known() -> None:
@@ -96,7 +93,7 @@ def test_what_changes_its_colour_but_not_its_luma_does_not_stand_still() -> None
         pictures.append(picture)
     found = standing_still(pictures, MOVING)
     assert found is not None
-    np.testing.assert_array_equal(found[0], ink())
+    np.testing.assert_array_equal(found, ink())
 
 
 def test_what_stands_still_is_shown_and_nothing_else_comes_from_there() -> None:

@@ -15,7 +15,7 @@ from imf_plugin.models.imf_vfi.blend import weighted
 from imf_plugin.models.imf_vfi.handed import Handed
 from imf_plugin.models.imf_vfi.layers import doubled_rows, halved, warp_cubic
 from imf_plugin.models.imf_vfi.network import Decoded, flows_to_keyframes
-from imf_plugin.models.imf_vfi.standing import Standing, keeping
+from imf_plugin.models.imf_vfi.standing import is_near, keeping
 
 _BAND_ROWS = 64
 
@@ -31,7 +31,7 @@ def enlarged(
     timesteps: Tensor,
     handed: Handed,
     found: Decoded,
-    standing: Standing | None = None,
+    standing: Tensor | None = None,
 ) -> Tensor:
     """Return the frames, ``[B, C, H, W]``.
 
@@ -41,7 +41,8 @@ def enlarged(
         timesteps: ``[B]``.
         handed: The motion that the network was handed.
         found: What the network said of the same, halved.
-        standing: What stands still over what moves; None for nothing.
+        standing: 1 where something stands still over what moves, ``[B, 1, H, W]``; None where
+            nothing does.
     """
     start = flows_to_keyframes(handed.motion[:, :2], handed.bend, timesteps)[0]
     correction = found.flows - start
@@ -62,12 +63,11 @@ def enlarged(
         weights = doubled_rows(found.weights, top, step)
         if handed.side is not None:
             weights = sided(weights, doubled_rows(handed.side, top, step), handed.carried)
-        if standing is not None and standing.is_near(top, step):
+        if standing is not None and is_near(standing, top, step):
             brought = [
-                None if flow is None else warp_cubic(standing.edges, flow, top)
-                for _, flow in sources
+                None if flow is None else warp_cubic(standing, flow, top) for _, flow in sources
             ]
-            weights = keeping(weights, standing.kept[band], brought, timesteps)
+            weights = keeping(weights, standing[band], brought, timesteps)
         made[band] = weighted(candidates, weights)
     return made
 

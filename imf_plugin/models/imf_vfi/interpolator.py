@@ -36,7 +36,7 @@ from imf_plugin.models.imf_vfi.layers import halved
 from imf_plugin.models.imf_vfi.matching import PairMotion, motion_at
 from imf_plugin.models.imf_vfi.network import FrameState, ImfVfiNetwork
 from imf_plugin.models.imf_vfi.recogniser import Opinions, Recogniser
-from imf_plugin.models.imf_vfi.standing import FEWEST, Picture, Standing, standing_still
+from imf_plugin.models.imf_vfi.standing import FEWEST, Picture, standing_still
 from imf_plugin.models.pairs import PairCache
 from imf_plugin.motion.flow import FloatArray
 
@@ -166,8 +166,8 @@ class ImfVfiInterpolator:
 
     def _standing(
         self, before: KeyframeState, after: KeyframeState, context: Context | None
-    ) -> Standing | None:
-        """Return what stands still in all keyframes, None if nothing does."""
+    ) -> Tensor | None:
+        """Return where something stands still in all keyframes, None if nothing does."""
         earlier, later = (context.earlier, context.later) if context else (None, None)
         states = [_state(earlier), before, after, _state(later)]
         known = [state.features.pictures for state in states if state is not None]
@@ -180,13 +180,12 @@ class ImfVfiInterpolator:
         ]
         if not any(mask is not None for mask in masks):
             return None
-        planes = torch.zeros(len(masks), 2, *before.features.planes.shape[2:])
+        planes = torch.zeros(len(masks), 1, *before.features.planes.shape[2:])
         height, width = before.frames.shape[2:]
         for into, mask in zip(planes, masks, strict=True):
             if mask is not None:
-                into[:, :height, :width] = torch.from_numpy(mask)
-        planes = planes.to(self.device)
-        return Standing(kept=planes[:, :1], edges=planes[:, 1:])
+                into[0, :height, :width] = torch.from_numpy(mask)
+        return planes.to(self.device)
 
     def _between(
         self,
@@ -195,7 +194,7 @@ class ImfVfiInterpolator:
         values: list[float],
         around: list[Around],
         beyond: Beyond | None,
-        standing: Standing | None,
+        standing: Tensor | None,
     ) -> Tensor:
         """Return the frames at timesteps strictly between, ``[B, T, 3+E, H, W]``."""
         B, C, H, W = before.frames.shape
@@ -214,8 +213,8 @@ class ImfVfiInterpolator:
                 beyond and beyond.repeated(T),
             )
         planes0, planes1 = _repeated(first.planes, T), _repeated(second.planes, T)
-        standing = standing and standing.repeated(T)
-        made = enlarged(planes0, planes1, times, handed, found.float(), standing)
+        still = None if standing is None else _repeated(standing, T)
+        made = enlarged(planes0, planes1, times, handed, found.float(), still)
         made = made[..., :H, :W].reshape(B, T, C, H, W)
         low = torch.minimum(first.lowest, second.lowest)[:, None, :, None, None]
         high = torch.maximum(first.highest, second.highest)[:, None, :, None, None]

@@ -84,8 +84,8 @@ def test_nothing_is_found_where_all_moves_nothing_stands_out_or_two_frames_are_k
 
 def test_what_changes_its_colour_but_not_its_luma_does_not_stand_still() -> None:
     colours = [(120, 60, 60), (60, 91, 60)]
-    lumas = [cv2.cvtColor(np.uint8([[colour]]), cv2.COLOR_RGB2GRAY)[0, 0] for colour in colours]
-    assert lumas[0] == lumas[1]
+    lumas = cv2.cvtColor(np.array([colours], np.uint8), cv2.COLOR_RGB2GRAY)
+    assert lumas[0, 0] == lumas[0, 1]
     pictures = []
     for turn in range(3):
         picture = np.full((HEIGHT, WIDTH, 3), colours[turn % 2], np.uint8)

@@ -11,9 +11,9 @@ from imf_plugin.training.surroundings import Surroundings
 SIZE = 96
 
 
-def moving(channels: int) -> FlowArray:
+def moving(channels: int, pixels: float = 8) -> FlowArray:
     flow = np.zeros((SIZE, SIZE, channels), np.float32)
-    flow[..., ::2] = 8
+    flow[..., ::2] = pixels
     return flow
 
 
@@ -30,7 +30,7 @@ def sample() -> Sample:
         middle_flow=moving(6),
         true_flows=moving(4),
         around=Surroundings(
-            earlier=frames[0], later=frames[4], aside=moving(2) / 8, carried=moving(4)
+            earlier=frames[0], later=frames[4], aside=moving(2, 1), carried=moving(4)
         ),
     )
 
@@ -42,6 +42,8 @@ def test_every_frame_has_the_same_over_it(sample: Sample, seed: int) -> None:
     assert found.around.earlier is not None
     assert found.around.later is not None
     assert sample.around is not None
+    assert sample.around.earlier is not None
+    assert sample.around.later is not None
     pairs = [
         (sample.frame0, found.frame0),
         (sample.frame1, found.frame1),

@@ -4,7 +4,8 @@ Flow takes such things along with what moves beneath them, so interpolators tear
 mind paint masks by hand. Of two keyframes nobody can tell what stands still from what is alike by
 chance. Of three or four one can: edges that are in the same place in all of them, to a few levels,
 stand still. There the frame shows what the keyframes show, and no motion brings anything from
-there elsewhere. `docs/design/context.md` holds what that is worth and costs.
+there elsewhere. What the ground shimmers through is not found. `docs/design/context.md` holds what
+this is worth and costs.
 """
 
 from collections.abc import Sequence
